@@ -11,18 +11,17 @@ from gateway.compliance.open_intervals import DAY_S, Interval, Week, common, eit
 SPAN_S = 8 * DAY_S
 """Seconds for which intervals are computed at once."""
 FARTHEST_S = 4 * SPAN_S
-"""An opening or a closing that is farther away does not count: dial requests expire much earlier.
-
-Zones that are never in hours at the same time are searched for so long: 42 zones take 20 milliseconds.
+"""Seconds in the future up to which an opening or a closing is searched for: dial requests expire much
+earlier. For 42 zones that are never in hours at the same time, the search takes 20 milliseconds.
 """
 SPANS_KEPT = 6
 
 
 class Opening(NamedTuple):
-    """What holds from `start` until `end`: open, or closed. Instants are seconds since the epoch.
+    """A stretch of time, from `start` until `end`, that is open or closed.
 
-    `end` of an open stretch is when it closes, and of a closed one when it opens; None if that is farther
-    away than `FARTHEST_S`.
+    Instants are seconds since the epoch. `end` of an open stretch is when it closes, and of a closed one when
+    it opens; None if that is farther away than `FARTHEST_S`.
     """
 
     is_open: bool
@@ -31,9 +30,10 @@ class Opening(NamedTuple):
 
 
 class CallingHours:
-    """The calling hours of one week plan in a set of zones. `every`: all zones must be in hours, or else one.
+    """The calling hours of one week plan in a set of zones.
 
-    Without a zone it is never open. What it has computed is kept for the spans of time used last.
+    `every`: all zones must be in hours; otherwise one is enough. Without a zone it is never open. The
+    intervals of the spans of time that were used last are kept.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class CallingHours:
         self._spans: dict[int, list[Interval]] = {}
 
     def at(self, instant: float) -> Opening:
-        """Return what holds at an instant, and until when."""
+        """Return the stretch, open or closed, that an instant is in."""
         number = int(instant // SPAN_S)
         intervals = self._span(number)
         at = bisect_right(intervals, instant, key=lambda interval: interval.start) - 1
@@ -54,7 +54,7 @@ class CallingHours:
         return Opening(False, start, self._opening(number, instant))
 
     def _closing(self, number: int, interval: Interval) -> float | None:
-        """Return when an interval ends that may go on in the next spans."""
+        """Return when an interval ends, which may continue in the following spans."""
         end = interval.end
         last = number + FARTHEST_S // SPAN_S
         while end == (number + 1) * SPAN_S:

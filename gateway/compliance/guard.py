@@ -28,7 +28,7 @@ from gateway.runtime.patterns import matches_any
 
 REMEMBERED_CAMPAIGNS = 10_000
 UNDECIDED_RETRY_S = 5.0
-"""Seconds until a request may be tried again whose campaign has no known name or tags yet."""
+"""Seconds after which a request may be tried again if the name and tags of its campaign are not known yet."""
 CALL_BYTES = 8
 OTHER_RULES = "limits: a contact limit had no room when the rules changed"
 _CHANNELS = {
@@ -95,11 +95,11 @@ class Guard:
         self._live = SUPPRESSED._replace(version=rules.version)
 
     def prepare(self, now: float) -> None:
-        """Read what takes long, before the guard decides: it takes a second or two, and a thread may do it.
+        """Read the tables that the guard needs, before it decides.
 
-        That is the holidays of the years around an instant, and the expressions for numbers of all calling
-        codes: also a number that no rule allows must not make the event loop wait for them. It should be
-        called again once a year.
+        These are the holidays of the years around an instant, and the expressions for the numbers of all
+        calling codes: no number may make the event loop wait for them, not even one that no rule allows. It
+        takes a second or two, and a thread may do it. It should be called again once a year.
         """
         self._numbers.prepare()
         year = datetime.fromtimestamp(now, UTC).year
@@ -162,7 +162,7 @@ class Guard:
 
     @property
     def changes(self) -> int:
-        """A number that is another once names or tags of campaigns have changed."""
+        """A number that changes whenever names or tags of campaigns change."""
         self._note_names()
         return self._changes
 
@@ -202,7 +202,7 @@ class Guard:
         return verdict._replace(kind=_NOT_BEFORE, not_before=then.not_before or free_at)
 
     def over_observed(self, request: DialRequest, limits: Sequence[ContactLimit]) -> tuple[Verdict, ...]:
-        """Return what rules that only observe would have said, since their `limits` have no room."""
+        """Return the verdicts of rules that only observe, and whose `limits` have no room."""
         rules = self._rules_of(request).observed
         return tuple(
             one.refused(Reason.CONTACT_LIMIT, _over(limit))

@@ -22,7 +22,7 @@ class UnknownCalendar(ValueError):  # noqa: N818 - says what it is
 
 
 class CalendarReport(NamedTuple):
-    """What there is to know about a calendar.
+    """Facts about a calendar, for people.
 
     `last_year` is the last year of its table, `estimated` the number of days in a year whose dates are
     estimates, such as those that depend on the sight of the moon.
@@ -71,7 +71,7 @@ class HolidayCalendar:
             self._year(year)
 
     def report(self, year: int) -> CalendarReport:
-        """Return what there is to know about the calendar in a year."""
+        """Return facts about the calendar in a year, for people."""
         estimated = self._year(year).estimated if self.first_year <= year <= self.last_year else 0
         return CalendarReport(self.code, self.last_year, estimated)
 

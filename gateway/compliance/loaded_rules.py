@@ -17,11 +17,11 @@ from gateway.directory.directory import CampaignDirectory
 
 
 class LoadedRules:
-    """A guard by the newest valid files. Its module is imported only with a guard file, for its memory.
+    """A guard that decides by the newest valid files.
 
-    Reading takes seconds for long lists, so `reread` belongs into a thread; `publish` then changes what the
-    guard sees, on the event loop. `watch` makes what watches each file. Raises `AccessError` if a file cannot
-    be used at first.
+    This module is imported only if there is a guard file, since it takes memory. Reading takes seconds for
+    long lists, so `reread` belongs into a thread; `publish` then changes what the guard sees, on the event
+    loop. `watch` makes what watches each file. Raises `AccessError` if a file cannot be used at first.
     """
 
     def __init__(

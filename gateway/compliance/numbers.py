@@ -1,7 +1,7 @@
-"""What is known about a phone number: whether it is valid, its kind, its region and its time zones.
+"""Facts about phone numbers: whether a number is valid, its kind, its region and its time zones.
 
-The tables are those of phonenumbers, of `number_zones`, and of the tz database. What a number's first digits
-decide is kept, so that most numbers cost a microsecond, not the library's hundreds.
+The tables are those of phonenumbers, of `number_zones`, and of the tz database. Facts that the first digits
+of a number decide are cached, so that most numbers take one microsecond instead of the library's hundreds.
 """
 
 import enum
@@ -18,7 +18,7 @@ from gateway.compliance.number_zones import ZONES, listed_zones
 from gateway.compliance.time_zones import OLD_NAMES
 
 MOST_CLASSES = 200_000
-"""Beginnings of numbers that are remembered, at most; then all are forgotten, and learned again."""
+"""The most beginnings of numbers in the cache; a full cache is emptied."""
 VERSION = phonenumbers.__version__
 KINDS = tuple(PhoneNumberType.to_string(value) for value in PhoneNumberType.values())
 """The names of kinds of numbers, as phonenumbers has them."""
@@ -42,9 +42,9 @@ class Strictness(enum.Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumberFacts:
-    """What is known about all numbers that begin alike and have one length.
+    """The facts about all numbers with the same beginning and length.
 
-    `region` is None if no region's numbers look so. `kind` is one of `KINDS`, or SHORT. `zones` are all zones
+    `region` is None if the number fits no region. `kind` is one of `KINDS`, or SHORT. `zones` are all zones
     in which the number may be answered, empty if they are not known.
     """
 
@@ -74,10 +74,10 @@ _Branches = dict[str, "_Branches | _ByLength"]
 
 
 class PhoneNumbers:
-    """Answers what is known about numbers, and remembers it by their beginnings.
+    """Finds facts about numbers, and caches them by the beginnings of the numbers.
 
-    `countries` are the zones of each region (`time_zones.TimeZones.by_country`). `most_classes` is the number
-    of beginnings that are remembered, at most. Not thread-safe.
+    `countries` are the zones of each region (`time_zones.TimeZones.by_country`). `most_classes` is the most
+    beginnings in the cache. Not thread-safe.
     """
 
     def __init__(self, countries: Mapping[str, tuple[str, ...]], most_classes: int = MOST_CLASSES) -> None:
@@ -85,10 +85,11 @@ class PhoneNumbers:
         self._root: _Branches = {}
         self._classes = 0
         self.learned = 0
-        """How many numbers were looked up by `facts`: each takes as long as hundreds of remembered ones."""
+        """How many numbers `facts` had to look up in the tables: each takes as long as hundreds of cached
+        ones."""
 
     def facts(self, number: str) -> NumberFacts:
-        """Return what is known about a number in the form E.164."""
+        """Return the facts about a number in the form E.164."""
         node: _Branches | _ByLength | None = self._root
         for digit in number:
             node = node.get(digit)  # type: ignore[union-attr, call-overload]
@@ -135,15 +136,13 @@ class PhoneNumbers:
             self._classes += 1
 
     def looked_up(self, number: str) -> NumberFacts:
-        """Return what is known about a number, without what is remembered."""
+        """Return the facts about a number from the tables, without the cache."""
         try:
             parsed = phonenumbers.parse(number)
         except phonenumbers.NumberParseException:
             return NOTHING_KNOWN
         if _written(parsed) != number:
-            return (
-                NOTHING_KNOWN  # it has a national prefix after the calling code: dialed, it is another number
-            )
+            return NOTHING_KNOWN  # with a national prefix after the calling code: another number if dialed
         kind = _kind(parsed)
         region = phonenumbers.region_code_for_number(parsed) if kind != "SHORT" else None
         possible = phonenumbers.is_possible_number_with_reason(parsed) == ValidationResult.IS_POSSIBLE
@@ -186,7 +185,7 @@ def _library_zones(digits: str) -> tuple[str, ...]:
 
 
 def _deciding_digits(digits: str) -> int | None:
-    """Return how many digits decide what is known about a number of this length; None if all may."""
+    """Return how many digits decide the facts about a number of this length; None if all may matter."""
     code = next((digits[:end] for end in (1, 2, 3) if _is_calling_code(digits[:end])), None)
     if code is None:
         return min(3, len(digits))
@@ -233,8 +232,8 @@ def _beginnings(keys: Iterable[str]) -> Iterator[str]:
 def _patterns_of(calling_code: int) -> tuple[Automaton, Automaton | None] | None:
     """Return the automaton of a calling code, and that of prefixes that change the digits, if any.
 
-    Returns None if an expression uses syntax that is not known: then nothing is remembered about its numbers.
-    The library takes a national prefix off a number, so each expression counts behind the prefix, too.
+    Returns None if an expression uses unknown syntax: then no facts about its numbers are cached. The library
+    removes a national prefix from a number, so each expression is matched behind the prefix, too.
     """
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[calling_code]
     metadata = [PhoneMetadata.metadata_for_region_or_calling_code(calling_code, one) for one in regions]

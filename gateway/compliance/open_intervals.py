@@ -84,7 +84,7 @@ def either(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]
 
 
 def _windows_on(week: Week, day: date, is_holiday: Callable[[date], bool]) -> Iterator[Window]:
-    """Yield the windows of one date, within its midnights: its own, and what is left of the day before's."""
+    """Yield the windows of one date, cut at its midnights, with the rest of the window of the day before."""
     if is_holiday(day):
         return
     eve = day - timedelta(days=1)
@@ -97,7 +97,7 @@ def _windows_on(week: Week, day: date, is_holiday: Callable[[date], bool]) -> It
 
 
 def _joined(intervals: list[Interval]) -> list[Interval]:
-    """Return intervals in order, those that touch or overlap as one."""
+    """Return intervals in order; those that touch or overlap are joined."""
     joined: list[Interval] = []
     for interval in sorted(intervals):
         if joined and interval.start <= joined[-1].end:

@@ -1,4 +1,4 @@
-"""What one rule decides: numbers, calling hours and their zones. Pure; remembers what it has computed.
+"""What one rule decides: numbers, calling hours and their zones. Pure; it caches its results.
 
 Most decisions find the number's facts, then the verdict that holds for those facts until the hours open or
 close: two look-ups.
@@ -18,9 +18,9 @@ from gateway.core.model import DialRequest, Reason
 
 FARTHEST_DAYS = FARTHEST_S // DAY_S
 REMEMBERED = 100_000
-"""Facts of numbers of which a rule remembers the hours, at most."""
+"""The most facts of numbers for which a rule caches the hours."""
 REMEMBERED_ZONES = 10_000
-"""Sets of zones of which a rule remembers the hours, at most. There are about a thousand."""
+"""The most sets of zones for which a rule caches the hours. There are about a thousand."""
 
 
 class HoursVerdict:
@@ -77,7 +77,7 @@ class HoursVerdict:
 class DecidedRule:
     """A rule with the zones and holidays that it needs. Not thread-safe.
 
-    `by_facts` has what was learned about numbers with the same facts.
+    `by_facts` caches the results by the facts of numbers.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class DecidedRule:
         return self._hours_of_attribute(request) if found is None else found
 
     def hours_without_number(self, request: DialRequest) -> Verdict | HoursVerdict:
-        """Return the hours that apply to an e-mail, whose time zone no number tells, or why it is refused."""
+        """Return the hours that apply to a request without a number, an e-mail, or why it is refused."""
         rule = self.rule
         if not self._needs_zone:
             return self._hours_in(("Etc/UTC",))
@@ -132,7 +132,7 @@ class DecidedRule:
         return None if problem is None else self.refused(Reason.NUMBER_NOT_ALLOWED, problem)
 
     def _learned(self, facts: NumberFacts) -> Verdict | HoursVerdict | None:
-        """Return what holds for all requests with such numbers, None if it depends on their attributes."""
+        """Return the result for all requests with such numbers, None if it depends on their attributes."""
         found: Verdict | HoursVerdict | None = self._number_refusal(facts)
         if found is None and not self._needs_zone:
             found = self._hours_in(("Etc/UTC",))  # any zone will do

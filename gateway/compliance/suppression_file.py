@@ -2,7 +2,7 @@
 
 Empty lines and lines that begin with `#` are skipped. A bad line is counted, and the first ones are named by
 their line numbers, never by their text: it may be a phone number. A file with many bad lines is refused,
-since each may be a number that nobody may call.
+since each may be a number that must not be called.
 """
 
 import re
@@ -18,7 +18,7 @@ from gateway.compliance.suppression_list import NumberTable
 
 CHUNK_BYTES = 1 << 20
 NAMED = 10
-"""Bad lines that a message names, at most."""
+"""The most bad lines that a message names."""
 MOST_BAD_SHARE = 0.01
 _NUMBER = re.compile(rb"^[ \t]*(\+[1-9][0-9]{1,14})[ \t]*\r?$", re.MULTILINE)
 _SKIPPED = re.compile(rb"[ \t]*(?:#.*)?\r?").fullmatch
@@ -112,7 +112,7 @@ class _Reading:
             yield from numbers
 
     def _look_at(self, chunk: bytes) -> None:
-        """Count the bad lines of a chunk that has other lines than numbers."""
+        """Count the bad lines of a chunk in which not every line is a number."""
         for number, line in enumerate(chunk[:-1].split(b"\n"), self._lines + 1):
             if _NUMBER.fullmatch(line) is None and not _SKIPPED(line):
                 self.bad_lines += 1
@@ -121,7 +121,7 @@ class _Reading:
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Yield the content of a file in pieces that end with a line; a line that is too long in several."""
+    """Yield the content of a file in pieces of whole lines; only a line that is too long is divided."""
     rest = b""
     with path.open("rb") as file:
         if file.read(len(BOM_UTF8)) != BOM_UTF8:

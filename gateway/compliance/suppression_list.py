@@ -20,7 +20,7 @@ _PART_SHIFT, _FIRST_POSITIVE = _HASH_BITS - _PART_BITS, 1 << (_PART_BITS - 1)
 class NumberTable:
     """An unchangeable set of numbers in the form E.164, each given as ASCII with its "+".
 
-    A number that was not put in is found with a probability of 1 in 10^12 if there are ten million.
+    Among ten million numbers, another number is found by mistake with a probability of 1 in 10^12.
     """
 
     def __init__(self, numbers: Iterable[bytes] = ()) -> None:
@@ -113,7 +113,7 @@ class Suppressions:
     def found_in(self, number: str, names: Sequence[str]) -> str | None:
         """Return the name of the list that has a number, None if none of these has it.
 
-        A list that is not there has every number: nobody is called because a list is missing.
+        A missing list counts as if it had every number, so that nobody is called because a list is missing.
         """
         written = number.encode()
         for name in names:

@@ -55,7 +55,7 @@ class ZoneTable(NamedTuple):
 
 
 class TimeZones:
-    """The zones of one table by name, each read once; those in attributes when they first come."""
+    """The zones of one table by name. Each is read once, at the latest when an attribute first names it."""
 
     def __init__(self, table: ZoneTable) -> None:
         self.table = table

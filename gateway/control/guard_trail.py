@@ -50,7 +50,8 @@ class GuardTrail:
     def put(self, at: float, records: Sequence[GuardRecord]) -> None:
         """Record decisions that were made at `at`, in seconds since the epoch. Never waits.
 
-        That a request waits is no decision yet, and that the trail cannot be written is no rule's.
+        Two kinds are left out: a request that waits is not decided yet, and a request that is put off since
+        the trail cannot be written is put off by no rule.
         """
         kept = [
             record
@@ -103,7 +104,7 @@ class AuditedGuard(NamedTuple):
 
     @property
     def changes(self) -> int:
-        """A number that is another as soon as a trail cannot be written, or can again."""
+        """A number that changes as soon as a trail cannot be written, or can be written again."""
         return 2 * self.guard.changes + any(trail.blocked for trail in self.trails)
 
     @property

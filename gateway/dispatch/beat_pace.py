@@ -1,4 +1,4 @@
-"""How close together beats may be: close if a few are urgent, but not for long."""
+"""Limits how fast beats follow each other: a few urgent ones may follow fast, but not for long."""
 
 from collections import deque
 

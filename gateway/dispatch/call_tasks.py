@@ -1,8 +1,8 @@
 """The tasks of the calls and look-ups that the engine has decided on.
 
 The task of a call claims its tokens first if there is a fleet, sends it, asks for a permit for each further
-attempt, and reports the result to the engine. However a task ends, the engine is told, so that everybody is
-answered.
+attempt, and reports the result to the engine. However a task ends, it reports that to the engine, so that
+every request is answered.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class _FleetTokens(NamedTuple):
 
 
 class CallTasks:
-    """Starts a task for each call and look-up. `wake` has the next turn of the dispatcher made at once.
+    """Starts a task for each call and look-up. `wake` makes the dispatcher take its next turn at once.
 
     `claims` reaches the ledger of the fleet; None without a shared state.
     """

@@ -17,7 +17,7 @@ from gateway.dispatch.call_tasks import CallTasks
 class CampaignActions:
     """Stops calls at once, and answers dial requests a slice at a time.
 
-    `wake` has the next turn of the dispatcher made at once.
+    `wake` makes the dispatcher take its next turn at once.
     """
 
     def __init__(

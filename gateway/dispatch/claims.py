@@ -1,7 +1,7 @@
 """Exchanges claims, settlements and look-ups of client tokens with the shared state of the fleet.
 
 No answer waits for a slow shared state: a claim or look-up that fails is reported as None, and the core goes
-on in doubt. Settlements are written behind the answers, in order, from a bounded backlog.
+on in doubt. Settlements are written after the answers, in order, from a bounded backlog.
 
 A shared state that was restarted, flushed or replaced may have lost records. Then every replica writes its
 recent settlements again, and tokens without a record count as in doubt (`core/claims/doubts.py` says until
@@ -185,8 +185,8 @@ class Claims:
         """Note that the shared state may have lost records."""
         self._contacts.may_be_lost()
         self._tell_contacts()
-        if self._must_check:  # it is to be found out already
-            if self._kept_key is None:  # and cannot be: nobody may know the data that were lost
+        if self._must_check:  # that is being checked already
+            if self._kept_key is None:  # and cannot be checked: no replica may know the lost data
                 self._changed_before_key = True
                 self._doubts.records_may_be_lost()
                 self._tell_doubt(self._now())

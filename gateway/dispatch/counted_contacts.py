@@ -60,7 +60,7 @@ class CountedContacts:
         self._again = list(self._recent.values())
 
     def take(self, now: float) -> tuple[float, list[KeptContact]]:
-        """Return since how many seconds all contacts are kept, and those to write again in one command."""
+        """Return for how many seconds all contacts are kept, and those to write again in one command."""
         part = [
             KeptContact(recent.contact, recent.claim.number, recent.claim.in_doubt, _ms(now - recent.at))
             for recent in self._again[:AT_ONCE]

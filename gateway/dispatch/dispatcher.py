@@ -1,4 +1,4 @@
-"""The shell around the core: wakes it, does what it decides, brings back what came of it.
+"""The shell around the core: wakes it, carries out what it decides, and reports the results to it.
 
 Everything runs on one event loop. Whatever happens sets the same wake-up, and every wake-up runs
 the same turn: ask the engine what to do now, do it, sleep until something happens or until the
@@ -82,7 +82,7 @@ class Dispatcher:
     def submit(
         self, arrivals: Sequence[tuple[Waiter, DialRequest]], priority: Priority = Priority.NORMAL
     ) -> None:
-        """Take dial requests of one source for one campaign in.
+        """Take dial requests of one source for one campaign.
 
         Each is answered to the owner of the source, perhaps at once.
         """
@@ -104,7 +104,7 @@ class Dispatcher:
         self._wake.set()
 
     def source_gone(self, source: Source) -> None:
-        """Forget a source that is gone, and drop what it alone waited for."""
+        """Forget a source that is gone, and drop the requests that only it waits for."""
         if self.failing:
             return
         if source.pending:
@@ -113,7 +113,7 @@ class Dispatcher:
         self._wake.set()
 
     async def withdraw(self, source: Source) -> None:
-        """Answer what is left of a source at once, since its deadline is near.
+        """Answer the remaining requests of a source at once, since its deadline is near.
 
         In a fleet, denials wait for its ledger a little.
         """
@@ -127,12 +127,12 @@ class Dispatcher:
             await asyncio.sleep(CHECKED_EVERY_S if self.shares_ledger else 0)
 
     def source_ending(self, source: Source) -> None:
-        """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
+        """Answer a source whose stream ends: requests in no call at once, the others when their calls end."""
         self._engine.source_ending(self._now(), source)
         self._wake.set()
 
     def room(self) -> int:
-        """Return how many dial requests a newcomer may bring now; 0 or less if it must wait."""
+        """Return how many dial requests a caller may submit now; 0 or less if it must wait."""
         return self._room_gate.free()
 
     async def wait_for_room(self) -> int:
@@ -165,7 +165,7 @@ class Dispatcher:
         return len(self._room_gate)
 
     def survey(self) -> Survey:
-        """Begin a census of the core; its campaigns are read in parts."""
+        """Begin a snapshot of the core's figures; its campaigns are read in parts."""
         return self._engine.survey(self._now())
 
     # --- for those who run the gateway ------------------------------------------------------------
@@ -209,7 +209,7 @@ class Dispatcher:
         return self._engine.dry_run.check(self._now(), request)
 
     def tell_guard_decisions(self, decided: Callable[[Sequence[GuardRecord]], None]) -> None:
-        """Have a function called with what the guard decides; it must not wait or raise."""
+        """Call a function with the guard's decisions from now on; it must not wait or raise."""
         self._delivery.guard_decided = decided
 
     @property
@@ -218,7 +218,7 @@ class Dispatcher:
         return self._engine.guarding.waiting
 
     def pace(self) -> tuple[float, float, int]:
-        """Return the rate of calls now and as it was set, in calls a second, and how much is held."""
+        """Return the present and the set rate, in calls a second, and how many requests are outstanding."""
         return self._engine.call_rate, self._engine.call_rate_ceiling, self._engine.outstanding
 
     @property
@@ -247,7 +247,7 @@ class Dispatcher:
             self._running = False
 
     def wake(self) -> None:
-        """Have the next turn made at once: something has happened to the engine."""
+        """Take the next turn at once, since something has happened to the engine."""
         self._wake.set()
 
     async def watch_wall_clock(self) -> None:
@@ -271,7 +271,7 @@ class Dispatcher:
         self._wake.set()
 
     async def drained(self) -> None:
-        """Wait until everything held is answered."""
+        """Wait until all outstanding requests are answered."""
         while self._engine.outstanding:
             self._empty.clear()
             self._wake.set()

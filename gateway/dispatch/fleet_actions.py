@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 CONFIRMED_WITHIN_S = 1.0
 """Seconds within which an operator is told which replicas have carried an action out. A purge that a replica
-hears of later spares what has arrived after that."""
+learns of later does not answer requests that have arrived after that time."""
 
 
 class FleetActions:

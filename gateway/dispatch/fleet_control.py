@@ -23,7 +23,7 @@ from gateway.shared_state.port import SharedStateError
 log = logging.getLogger(__name__)
 
 COUNTED_WITHIN_S = 10.0
-"""Seconds to wait for the counts of replicas that have confirmed, and answer many dial requests."""
+"""Seconds to wait for the counts of replicas that have confirmed an action and still answer dial requests."""
 ASKING_EVERY_S, REPORTING_AFTER_S = 0.05, 0.01
 """Seconds between two beats while an action waits for confirmation, and before one reports what was done."""
 LOOKING_S = 3.0
@@ -38,7 +38,7 @@ class SharedStateAway(Exception):  # noqa: N818 - says what happened
 class ActionResult:
     """What came of an action: the dial requests answered, and the replicas by name.
 
-    `confirmed` have carried it out, `unconfirmed` have not said so in time: they may not have heard of it.
+    `confirmed` have carried it out, `unconfirmed` have not confirmed it in time: they may not know of it.
     `only_here`: the shared state is away, so no other replica can know of it.
     """
 
@@ -62,7 +62,7 @@ class Fleet(Protocol):
         ...
 
     def wake(self) -> None:
-        """Ask for a beat soon: the wishes about the next one have changed."""
+        """Ask for a beat soon, since the next one may be wanted earlier now."""
         ...
 
 

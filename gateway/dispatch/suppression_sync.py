@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 PROPOSED_AFTER_S, KEYED_WITHIN_S = 1.0, 3.0
 """Seconds for which the fleet has no key after which a replica that knows no suppressions proposes its own,
 and in which an operator waits for that. Replicas that know suppressions propose theirs at once: a store that
-has lost its data gets it back, before a new replica can fill it with hashes that nobody else recognizes."""
+has lost its data gets the key back before a new replica can fill it with hashes of another key."""
 BEHIND_S = 0.4
 """Seconds for which a replica goes on sending while it reads suppressions that a beat has told of."""
 ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
@@ -100,7 +100,7 @@ class SuppressionSync:
     """Suppresses numbers on all replicas. `now` returns seconds on the gateway's clock.
 
     `clock` converts the store's time. `wake` is called when calls are permitted again, `changed` after each
-    change of the numbers: it has calls and queues reviewed.
+    change of the numbers: it makes the dispatcher decide again about all requests.
     """
 
     def __init__(
@@ -247,7 +247,7 @@ class SuppressionSync:
         return self._has_news or bool(self._asks)
 
     async def _exchange(self) -> bool:
-        """Tell the store what is to be told, and read a page; return whether it has answered."""
+        """Tell the store what it lacks, and read a page; return whether it has answered."""
         known, key = self._suppressions, self._key
         offers = known.offered()
         request = SuppressionsRequest(
@@ -374,7 +374,7 @@ class _NoKey:
     fixed, key = False, b"none"
 
     def use(self, key: bytes) -> None:
-        """Keep a key, which nothing is hashed with."""
+        """Keep a key; no number is hashed with it."""
         self.key = key
 
 

@@ -84,7 +84,7 @@ class Primary:
         return (await self.open_with_facts(node))[0]
 
     async def open_ours(self, node: Node | None = None) -> ValkeyConnection:
-        """Connect, and note the layout where nothing is stored; refuse a store with other contents."""
+        """Connect, and note the layout in an empty store; refuse a store with other contents."""
         connection = await self.open(node)
         try:
             await check_layout(connection, self._keys)
@@ -104,7 +104,10 @@ def _check(node: Node, facts: ServerFacts, address: Address) -> None:
 
 
 async def check_layout(connection: ValkeyConnection, keys: Keys) -> None:
-    """Note the layout in an empty store. Raises `SharedStateRefused` if it is another's store."""
+    """Note the layout in an empty store.
+
+    Raises `SharedStateRefused` if it is the store of another program.
+    """
     call = ScriptCall("layout", (keys.layout, *map(keys.of_fleet, FLEET_KEYS)), (LAYOUT,))
     (reply,) = await connection.run([evaluation(call)])
     if isinstance(reply, ServerError):
@@ -125,7 +128,7 @@ def check_layout_reply(keys: Keys, reply: Reply) -> None:
 
 
 def other_layout(keys: Keys, found: bytes) -> str:
-    """Return the text about a layout that is not ours; what is not a number is not repeated."""
+    """Return the error text about another layout, which repeats the layout only if it is a number."""
     version = found.decode("ascii", "replace")
     shown = version if version.isdigit() and len(version) < 6 else "unknown"
     return FOUND_OTHER.format(prefix=keys.prefix, found=shown, ours=LAYOUT)

@@ -1,7 +1,7 @@
 """The shared state in Valkey or Redis: each operation is a script, in one round trip.
 
-Beats, the ledger and all else have connections of their own, so that none delays another. Each notes the
-layout before it writes anything. No operation is repeated here, and each ends within its time limit.
+Beats, the ledger and all other operations have their own connections, so that none delays another. Each notes
+the layout before it writes anything. No operation is repeated here, and each ends within its time limit.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ SENTINELS_EVERY_S = 1.0
 CLOSING_TURNS = 10
 """Turns of the event loop in which cancelled tasks end and closed connections release their sockets."""
 CLIENT_NAME = "dial-gateway:"
-"""What the names of all connections begin with; the member follows."""
+"""The prefix of the names of all connections; the member follows."""
 UNKNOWN_FORM = "the shared state replied in an unknown form: its keys were changed by hand"
 
 
@@ -188,7 +188,7 @@ class ValkeyState:
     async def _claim_and_count(self, call: ScriptCall, member: str, claims: Sequence[Claim]) -> list[Claimed]:
         """Claim and count, in one round trip unless the store is a cluster.
 
-        The marks of the store are read with or after the contacts: if it had lost them, that is noticed.
+        The marks of the store are read together with the contacts or after them, so that a loss is noticed.
         """
         counted_ms = self._watch.counted_ms
         if self._slots is None:

@@ -28,7 +28,10 @@ FIRST_BYTES = b'{"seq":'
 
 
 class TrailEnd(NamedTuple):
-    """The last line of a trail. `clean`: the process that wrote it has stopped as it should."""
+    """The last line of a trail.
+
+    `clean`: the process that wrote it has ended after it had written everything.
+    """
 
     trail: str
     sequence: int
@@ -94,7 +97,7 @@ class Lines:
         return self._event(at, TrailEvent.STOP)
 
     def lost(self, at: float, count: int) -> Line:
-        """Return the line that says that so many records are missing here."""
+        """Return the line that says how many records are missing here."""
         return self._event(at, TrailEvent.LOST, records=count)
 
     def _decision(self, time: str, record: GuardRecord | OperatorAct) -> Line:

@@ -190,7 +190,7 @@ class Trail:
         self._sink.close()
 
     def _next(self) -> tuple[list[_Queued], bool]:
-        """Wait for records, a second at most; return them with those behind them, and whether all is over."""
+        """Wait up to a second for records; return all that are queued, and whether to close the trail."""
         items: list[_Queued] = []
         count = 0
         try:
@@ -217,7 +217,7 @@ class Trail:
         return lines
 
     def _deliver(self, batch: "_Batch") -> bool:
-        """Write a batch, as often as it takes; return False if the time to leave has come before."""
+        """Write a batch, again after each error; return False if the trail had to be closed before."""
         while not self._is_written(batch):
             if self._leave_by is None:
                 self._leaving.wait(self._retry_s)
@@ -262,7 +262,7 @@ class Trail:
 
 
 class _Batch:
-    """Lines that are made once, when it is their turn: after the line of a new file."""
+    """Lines that are made only once, when they are written: a new file begins with a line of its own."""
 
     def __init__(self, make: Callable[[], list[Line]], items: Sequence[_Queued] = ()) -> None:
         self.count = sum(len(item.records) for item in items)

@@ -18,8 +18,8 @@ UNSENT = CallReport(attempts=0)
 class _ClaimedCall:
     """The fingerprints and contacts of the entries of a call.
 
-    `claimed_at` is None if the claims are not known to be. `contacts` are those of the entries that count
-    under contact limits.
+    `claimed_at` is None if it is not known whether the claims were recorded. `contacts` are those of the
+    entries that count under contact limits.
     """
 
     fingerprints: dict[Entry, str]

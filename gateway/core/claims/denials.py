@@ -1,4 +1,4 @@
-"""Denials in a fleet: none is given before the fleet's ledger was asked whether a replica has sent the token.
+"""Denials in a fleet: before one is given, the fleet's ledger is asked whether a replica has sent the token.
 
 A denial is certain at once if it comes from a call whose tokens this replica has claimed. Any other denial
 waits as the answer of its entry, which stays outstanding: other requests join it, and its sources may leave.
@@ -15,9 +15,9 @@ from gateway.core.model import Answer, Entry, Reason, answer_in_doubt
 from gateway.core.tokens.outstanding import Outstanding
 
 CHECK_S = 1.0
-"""Seconds that a denial waits for the fleet's ledger at most, including the wait for earlier questions."""
+"""Seconds that a denial waits for the fleet's ledger at most, including the wait for earlier look-ups."""
 ROUNDING_S = 1e-6
-"""Clocks round: a timer may be due that much before its instant."""
+"""Seconds by which a timer may end before its instant, since clocks round."""
 NOT_ASKED = "another replica may have sent it to Amazon Connect, and the shared state could not be asked"
 SENT = "another replica has sent it to Amazon Connect, and the result is not known"
 
@@ -60,11 +60,11 @@ class Denials:
 
     @property
     def waiting(self) -> bool:
-        """Whether any denial is still to be asked about."""
+        """Whether a look-up of any denial is still to be made."""
         return bool(self._to_ask)
 
     def next_look_up(self) -> TokenLookUp | None:
-        """Return the next question: the longest waiting denials, all of one campaign."""
+        """Return the next look-up: of the denials of one campaign that have waited longest."""
         asked: list[Entry] = []
         while self._to_ask and len(asked) < LOOK_UP_LIMIT:
             entry = self._to_ask[0]

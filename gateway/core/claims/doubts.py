@@ -1,8 +1,8 @@
-"""Until when tokens without a record may have been sent all the same.
+"""Until when a token may have been sent although the shared state has no record of it.
 
-That is so after the shared state has lost records: for a moment, until all replicas have written their recent
-results again, or for the replay window if it has lost everything. It is also so while a replica is lost and
-may be alive: it sends without claims, and has to write its results when it is back. The same goes for all
+This doubt begins when the shared state has lost records. It lasts until all replicas have written their
+recent results again, and for the replay window if everything was lost. It also lasts while a replica is lost
+and may be alive: such a replica sends without claims, and has to write its results when it is back. So do all
 replicas while the shared state is away.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from gateway.core.fleet.messages import Member
 
 WRITE_AGAIN_S = 2.0
-"""Seconds in which all replicas have written their results again, or a lost one the results it has kept."""
+"""Seconds in which all replicas have written their results again, and a lost replica those it has kept."""
 CLEAN_END_S = 0.9
 """Seconds after which a lost replica that has ended may have sent tokens without claims. It counts as lost
 0.9 s after its last beat (`LOST_MS`), which idle replicas see 0.3 s later, and it sends no call without
@@ -73,7 +73,7 @@ class Doubts:
             elif long or member in self._back:
                 self._doubt_members_until(now + replay_window_s)
         for member in lost - self._lost.keys():
-            # A replica that starts does not know for how long others are lost.
+            # A replica that starts does not know for how long others have been lost.
             self._lost[member] = -math.inf if self._before is None else now
         self._forget_back(now, alive | lost, replay_window_s)
         self._before = alive
@@ -85,7 +85,10 @@ class Doubts:
             self._back.setdefault(member, now + WRITE_AGAIN_S)
 
     def _forget_back(self, now: float, present: set[str], replay_window_s: float) -> None:
-        """Forget members that have written their results; one that ended before leaves doubt."""
+        """Forget members that have written their results.
+
+        A member that has ended before that leaves doubt.
+        """
         for member, written_at in list(self._back.items()):
             if member not in present:
                 self._doubt_members_until(now + replay_window_s)

@@ -1,8 +1,9 @@
 """The ledger of the fleet, as one replica uses it: claims, settlements and look-ups of client tokens.
 
-A replica claims the tokens of a call before it sends the call. Tokens that another replica has sent are
-taken out of the call: they are answered, or wait until the result of that replica is known. After the call
-the replica settles its claims. Meanwhile it looks up tokens that wait for a call: a known result needs none.
+A replica claims the tokens of a call before it sends the call. Tokens that another replica has sent are taken
+out of the call: they are answered, or wait until the result of that replica is known. After the call the
+replica settles its claims. Meanwhile it looks up the tokens of waiting requests: a request whose result is
+known needs no call.
 """
 
 import math
@@ -25,11 +26,11 @@ from gateway.core.settlement.completion import Completion
 from gateway.core.tokens.outstanding import Outstanding
 
 UNCLAIMED_AFTER_S, AGAIN_S = 2.25, 0.25
-"""Seconds after the last answer of the shared state, or for which the claims of a campaign have failed, after
-which its calls are sent without claims, in doubt. Until then their requests wait, `AGAIN_S` at a time; by
-then the other replicas regard this one as lost, and do not rely on claims either."""
+"""Calls of a campaign are sent without claims, in doubt, so many seconds after the last answer of the shared
+state or the first failed claim of the campaign. Until then their requests wait, `AGAIN_S` at a time. By then
+the other replicas regard this one as lost, and do not rely on its claims."""
 FAILING_LIMIT = 1000
-"""Campaigns for which it is known since when their claims fail, at most."""
+"""The most campaigns for which the time of the first failed claim is kept."""
 NO_NEWS_S = 10.0
 """Seconds after which a token that another replica was sending is sent here, in doubt, if the fleet's ledger
 cannot be asked."""
@@ -71,7 +72,7 @@ class FleetLedger:
 
     @property
     def kept(self) -> int:
-        """How many calls and entries are kept here; 0 soon after the last answer, since nothing may grow."""
+        """How many calls and entries are kept here; 0 soon after the last answer, or memory would leak."""
         return len(self._calls) + len(self.denials) + len(self._queue)
 
     @property

@@ -72,7 +72,10 @@ class LimitedCalls:
     def leave(
         self, now: float, batch: Batch, entry: Entry, count: ContactCount | None = None, *, sending: bool
     ) -> None:
-        """Take an entry out of its call: it waits until `count` says that there is room, or a moment."""
+        """Take an entry out of its call.
+
+        It waits until its limits have room, as `count` says, or briefly if nothing was counted.
+        """
         self._calls.settle_one(batch, entry, UNSENT)
         if not self._completion.goes_on(now, batch, entry, sending=sending):
             return

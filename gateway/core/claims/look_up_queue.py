@@ -9,12 +9,14 @@ from gateway.core.fleet.token_look_up import LOOK_UP_LIMIT, LookUpPurpose, Token
 from gateway.core.model import Entry
 
 LOOK_UPS_AT_ONCE, ADMISSIONS_AT_ONCE = 4, 2
-"""Look-ups under way at most: of all kinds, and those that may wait because a claim comes before the call."""
+"""The most look-ups under way, and how many must be under way for new requests to wait: before their call,
+a claim asks about them anyway."""
 ADMISSION_S, ELSEWHERE_S = 0.2, 0.2
 """Seconds before new requests are looked up, since many leave sooner in a call, and between two look-ups of
 tokens that another replica sends."""
 WORTH_A_LOOK_UP = 20
-"""New requests of a campaign that are looked up together at least: the claim checks fewer of them."""
+"""The fewest new requests of a campaign that are looked up together; if there are fewer, the claim checks
+them."""
 _SKIPPED_AT_ONCE = 2000
 
 
@@ -66,7 +68,7 @@ class LookUpQueue:
         self._under_way -= 1
 
     def deadline(self) -> float | None:
-        """Return when `take` will next have something, None for not before something happens."""
+        """Return when `take` will next return something, None if that depends on further events."""
         instants = []
         if self._under_way < LOOK_UPS_AT_ONCE:
             instants.append(self._elsewhere_at)

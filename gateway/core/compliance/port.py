@@ -15,7 +15,7 @@ _ALLOWED = Verdict(VerdictKind.ALLOWED)
 class RequestGuard(Protocol):
     """Decides whether a dial request may be sent. Pure: the instant is an argument. It must not raise.
 
-    A verdict that allows a request holds until closing time, or until `changes` is another number.
+    A verdict that allows a request holds until closing time, or until `changes` changes.
     """
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
@@ -31,7 +31,7 @@ class RequestGuard(Protocol):
 
     @property
     def learned(self) -> int:
-        """How many numbers had to be looked up so far, since what is known of others did not tell about them.
+        """How many numbers had to be looked up so far, since facts about others did not include them.
 
         A look-up takes hundreds of times as long as a decision about a known number.
         """
@@ -39,7 +39,7 @@ class RequestGuard(Protocol):
 
     @property
     def changes(self) -> int:
-        """A number that is another as soon as verdicts that were given before may not hold any more."""
+        """A number that changes as soon as earlier verdicts may not hold any more."""
         ...
 
     @property

@@ -204,7 +204,7 @@ class FleetSuppressions:
         text = self._known.get(action.number_hash)
         known_version = 0 if text is None else _unpacked(action.number_hash, text).version
         if action.version < max(self._ahead.get(action.number_hash, 0), known_version):
-            return SuppressionChanges()  # a later action of the same number was told of before
+            return SuppressionChanges()  # a later action about the same number was read before
         self._ahead[action.number_hash] = action.version
         self._unrecorded.pop(action.number_hash)
         if action.ended:

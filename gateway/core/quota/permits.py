@@ -33,7 +33,7 @@ SOLO_AFTER_S = 1.1
 """Seconds after the last reply from which a replica uses its own part. The store has counted it as lost for a
 while by then, and reserves that part (`LOST_MS` in `shared_state/rules/membership.py`)."""
 NEVER_S = 3600.0
-"""How far in the future a permit is said to be if none is known of."""
+"""Seconds until the next permit, as `ready_at` returns it if none is known."""
 
 
 class CallDemand(Protocol):
@@ -319,7 +319,7 @@ class FleetPermits:
     def _room(self, now: float) -> int:
         """Return how many permits can be used soon; further attempts of calls under way need no new place.
 
-        While AWS refuses the credentials, only one.
+        While AWS refuses the credentials, that is one.
         """
         return 1 if self.hindered else self._calls.room(now) + self._demand.retries
 

@@ -1,9 +1,9 @@
 """The commands about contacts: they are counted under limits, withdrawn, and written again after a loss.
 
 The contacts of a number under one limit are in one text, a line for each: `AT_MS CALL MEMBER NUMBER DOUBT`.
-That is when it was placed in a call last, the hash of its dial request, a hash of the replica that placed
-it, the number of that replica's call, and `1` if an earlier call may have carried the request. Whatever else
-is found there was not written by a gateway, and the limit counts as full.
+That is when it was placed in a call last, the hash of its dial request, a hash of the replica that placed it,
+the number of that replica's call, and `1` if an earlier call may have carried the request. Any other text was
+not written by a gateway, and makes the limit count as full.
 
 All contacts are in the fleet's own slot of a cluster: one script counts all contacts of a call, and sees at
 the same instant whether the store has lost data. For each replica the store keeps when it has counted last.
@@ -26,8 +26,8 @@ LOST = "contacts-lost"
 MEMBER_BYTES = 6
 MEMBERS_KNOWN = 100
 LONGEST_MS = 400 * 86_400_000
-"""The longest period of a limit (`gateway/compliance/guard_file.py`). So long the store keeps when contacts
-were lost, and when a replica has counted last."""
+"""The longest period of a limit (`gateway/compliance/guard_file.py`). The store keeps for as long when
+contacts were lost, and when a replica has counted last."""
 
 
 def count_call(
@@ -53,7 +53,7 @@ def count_call(
 
 
 def count_reply(reply: Reply, claims: Sequence[Claim]) -> Counts:
-    """Return what was counted. Raises `ValueError` for a reply that no script of ours gives."""
+    """Return what was counted. Raises `ValueError` for a reply that none of our scripts gives."""
     if isinstance(reply, bytes | int) or reply is None or len(reply) <= MARKS:
         raise ValueError("the script of contacts has returned no list")
     at_ms, *told = map(_word, reply[MARKS:])
@@ -102,7 +102,7 @@ def lost_call(keys: Keys) -> ScriptCall:
 
 @lru_cache(MEMBERS_KNOWN)
 def member_hash(member: str) -> str:
-    """Return what stands for a replica in the lines of contacts: its name may be long."""
+    """Return the hash that stands for a replica in the lines of contacts, since its name may be long."""
     return _text(blake2s(member.encode(), digest_size=MEMBER_BYTES).digest())
 
 

@@ -103,12 +103,12 @@ def _answered_key(keys: Keys, version: int) -> str:
 
 
 def _text(action: FleetAction) -> str:
-    """Return what an operator said. A campaign id has no space, so this text may follow it after one."""
+    """Return who acts and why, as a text that may follow a campaign id and a space: ids have no space."""
     return json.dumps([action.caller, action.reason, action.answering])
 
 
 def _hold(campaign_id: Reply, value: Reply) -> FleetAction:
-    """Return a stored hold. One that cannot be read holds its campaign all the same."""
+    """Return a stored hold. A hold that cannot be read is still in force."""
     name = _bytes(campaign_id).decode(errors="replace")
     try:
         version, at_ms, text = _bytes(value).decode().split(" ", 2)

@@ -27,7 +27,7 @@ class Keys:
         return f"{{{self.prefix}}}:{name}"
 
     def tokens(self, campaign_id: str) -> str:
-        """Return what the keys of a campaign's client tokens begin with; the client token follows."""
+        """Return the prefix of the keys of a campaign's client tokens."""
         tag = _UNSAFE.sub(_escaped, campaign_id)
         return f"{self.prefix}:{{{tag}}}:"
 

@@ -14,9 +14,9 @@ from gateway.shared_state.commands.script_call import Argument, Reply, ScriptCal
 from gateway.shared_state.store_watch import Marks
 
 RECENT_MS, STALE_MS = 1_500, 60_000
-"""A claim that is younger than the first belongs to a live replica, even if the replica that asks does not
-know that one yet. A claim that is older than the second belongs to a dead one: a call with all its attempts
-is shorter."""
+"""A claim younger than the first belongs to a live replica, even if the asking replica does not know that
+replica yet. A claim older than the second belongs to a dead one, since a call with all its attempts takes
+less time."""
 FINGERPRINT_KEY, DOUBT = "fingerprint-key", "doubt"
 MARKS = 3
 """How many values the marks of the store have in a reply."""
@@ -27,7 +27,7 @@ _SENDING = re.compile(r"S ([^ ]+) ([01]) ([0-9]+) [0-9]+ (.*)", re.DOTALL).fullm
 
 
 def is_alive(now_ms: int, at_ms: int, *, known: bool) -> bool:
-    """Whether a claim made at `at_ms` belongs to a live replica; `known`: that replica is known to be."""
+    """Whether a claim made at `at_ms` belongs to a live replica; `known`: the asking replica knows it."""
     age_ms = abs(now_ms - at_ms)  # a server's clock may be set back
     return age_ms <= (STALE_MS if known else RECENT_MS)
 
@@ -89,7 +89,7 @@ def keep_key_call(keys: Keys, new: bytes) -> ScriptCall:
 
 
 def claim_reply(reply: Reply) -> list[Claimed]:
-    """Return the verdicts of a claim. Raises `ValueError` for a reply that no script of ours gives."""
+    """Return the verdicts of a claim. Raises `ValueError` for a reply that none of our scripts gives."""
     return [_verdict(text) for text in _texts(_list(reply)[MARKS:])]
 
 
@@ -155,7 +155,7 @@ def _texts(reply: Sequence[Reply]) -> list[str]:
 
 
 def marked_keys(keys: Keys) -> list[str]:
-    """Return the keys of which scripts read the marks of the store."""
+    """Return the keys from which scripts read the marks of the store."""
     return [keys.of_fleet(FINGERPRINT_KEY), keys.of_fleet(DOUBT)]
 
 

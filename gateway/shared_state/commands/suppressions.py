@@ -95,7 +95,7 @@ def _text(action: Suppression) -> str:
 
 
 def _suppression(number_hash: Reply, value: Reply) -> Suppression:
-    """Return a stored suppression or end. If its text cannot be read, it counts all the same."""
+    """Return a stored suppression or end. It counts even if its text cannot be read."""
     version, at_ms, ended, text = _parts(_bytes(value))
     actor, reason = _said(text)
     return Suppression(_bytes(number_hash), actor, reason, at_ms, version, ended)

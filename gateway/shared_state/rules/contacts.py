@@ -26,7 +26,7 @@ class Counted:
 class Numbered:
     """The contacts of a number under one limit, the oldest first. They are removed after `ends_ms`.
 
-    `is_ours`: no value is there that a gateway has not written.
+    `is_ours`: a gateway has written all of it.
     """
 
     contacts: list[Counted] = field(default_factory=list)
@@ -39,7 +39,7 @@ class ContactRules:
     """All contacts.
 
     `lost_at_ms` is when the store has lost contacts, 0 if it has not; `counted_ms` is when each member has
-    counted last. Both are kept for the longest period of a limit, so that no test sees their end.
+    counted last. Both are kept for the longest period of a limit, which no test reaches.
     """
 
     numbers: dict[Place, Numbered] = field(default_factory=dict)
@@ -49,8 +49,8 @@ class ContactRules:
     def count(self, now_ms: int, member: str, counted_ms: int, claims: Sequence[Claim]) -> Counts:
         """Count the contacts of one call, each under all its limits or under none.
 
-        `counted_ms` is when the member has counted last, as far as it knows. If that is lost, so are
-        contacts, and nothing is counted.
+        `counted_ms` is when the member has counted last, as far as it knows. If the store does not have that,
+        it has lost contacts, and counts nothing.
         """
         before = self.counted_ms.get(member, 0)
         if before < counted_ms:

@@ -16,8 +16,8 @@ SEEN_KEPT_MS = 900_000
 SEEN_AGAIN_MS = 60_000
 """Milliseconds after which an unchanged version of a member is written again."""
 ACT_WITHIN_MS = 2_000
-"""Milliseconds within which an action must arrive. A later one, carried out by a server that had hung, would
-surprise an operator who was told that it failed."""
+"""Milliseconds within which an action must arrive. If a server that had hung carried out a later one, it
+would surprise an operator who was told that it failed."""
 LOOKING_MS = 3_000
 """Milliseconds for which replicas publish their reports after somebody has looked at a listing."""
 
@@ -102,7 +102,7 @@ class ControlRules:
         return seen > self.trimmed or seen < self.born
 
     def _record_missing(self, now_ms: int, hold: FleetAction) -> None:
-        """Record a hold that a replica keeps, unless the store has it or, of a lost one, another."""
+        """Record a hold that a replica keeps, unless the store has it, or has replaced a lost one."""
         stored = self.holds.get(hold.campaign_id)
         if stored is not None and (hold.version > 0 or _same(stored, hold)):
             return

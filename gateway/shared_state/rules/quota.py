@@ -17,7 +17,7 @@ from gateway.shared_state.rules.quota_state import RETRY, Bucket, MemberState, P
 PERMIT_MS = 500
 """How long a permit can be used after it was delivered."""
 REPORT_MS = 700
-"""How long after its end a permit counts whose fate has not been reported."""
+"""For how long after its end a permit still counts if its use was not reported."""
 SILENCE_MS = 1100
 """After so long without any tick, members may have used their own parts: a new epoch begins."""
 CLOCK_STEP_MS = 1000
@@ -25,7 +25,8 @@ EMPTY_S = 1.0
 """A new epoch begins with the debt of so many seconds: permits and parts of the quota may be in use that the
 store does not know of, and its members need so long to tick."""
 SPARE_SHARE, SPARE_MS = 0.5, 250
-"""The share of the burst that a spare permit leaves, and how long it must be usable yet to need no other."""
+"""A spare permit is given only if this share of the burst is left, and if the member has no permit that is
+usable for more than so many milliseconds."""
 UNITS_LIMIT, ROWS_LIMIT, LEAST_ROWS = 32, 192, 8
 """Assignments in one tick, rows of demand of all members together, and of one member at least."""
 
@@ -189,9 +190,9 @@ def _assign(state: QuotaState, now: int, settings: FleetSettings) -> None:
 
 
 def _keep_spare(state: QuotaState, now: int, member: MemberState, settings: FleetSettings) -> None:
-    """Let a member without calls hold a permit, so that its next call waits for no message.
+    """Let a member without calls hold a permit, so that its next call need not wait for a message.
 
-    There is none while any member has calls to make, or few tokens are left.
+    No such permit is given while any member has calls to make, or few tokens are left.
     """
     bucket = state.bucket
     if not member.confirmed or not member.room or any(one.waiting for one in state.members.values()):

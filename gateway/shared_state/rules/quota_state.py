@@ -51,7 +51,7 @@ class Unit:
     """Permits of one turn, usable from `start`.
 
     `end` is when they can no longer be used, 0 while they have not been delivered. `left` counts those whose
-    fate the member has not reported.
+    use the member has not reported.
     """
 
     number: int
@@ -90,9 +90,9 @@ class Turns:
 class Bucket:
     """The tokens, and the pace with its reductions.
 
-    Tokens are negative while permits are assigned ahead. `cut_number` is the number of the next permit at
-    the last throttle: throttles of permits before it say nothing new. `window_at`, `window_count` and
-    `windows` are the recent throughput that Connect accepted.
+    Tokens are negative while permits are assigned ahead. `cut_number` is the number of the next permit at the
+    last throttle: throttles of earlier permits are ignored. `window_at`, `window_count` and `windows` are the
+    recent throughput that Connect accepted.
     """
 
     at: int
@@ -110,7 +110,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class QuotaState:
-    """All of it. `epoch` changes whenever the store may have lost what it knew of permits."""
+    """The whole state. `epoch` changes whenever the store may have lost what it knew of permits."""
 
     epoch: str
     epoch_at: int

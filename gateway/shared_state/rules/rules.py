@@ -1,4 +1,4 @@
-"""The data of one store, and what each part of it answers."""
+"""The data of one store, and the operations on each part of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
