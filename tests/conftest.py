@@ -95,9 +95,11 @@ def restored_process() -> Iterator[None]:
     for number, handler in handlers:
         if handler is not None and signal.getsignal(number) is not handler:
             signal.signal(number, handler)
-    for name in _environment().keys() - environment.keys():
-        del os.environ[name]
-    os.environ.update(environment)
+    changed = _environment()
+    if changed != environment:
+        for name in changed.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
     os.chdir(folder)
 
 
