@@ -1,4 +1,4 @@
-"""Conditions of campaigns in gateways that share a real Valkey or Redis, before the simulator."""
+"""Conditions of campaigns in gateways that share a real Valkey or Redis, with the simulator."""
 
 import asyncio
 from collections import Counter

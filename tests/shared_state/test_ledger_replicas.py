@@ -1,4 +1,4 @@
-"""Two dispatchers share the ledger of a real server, before one Connect in memory, in real time."""
+"""Two dispatchers share the ledger of a real server, with one Connect in memory, in real time."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Gateways that share a real Valkey or Redis act as one, and say how it goes when they cannot."""
+"""Gateways that share a real Valkey or Redis act as one, and report when they cannot."""
 
 import logging
 

@@ -115,7 +115,7 @@ def test_a_number_keeps_its_first_suppression(both: Agreement) -> None:
 
 
 def test_an_end_of_nothing_is_told(both: Agreement) -> None:
-    """It is recorded all the same if the replica knows a suppression, which the store may have lost."""
+    """It is recorded if the replica knows a suppression that the store may have lost."""
     end = Suppression(number(1), "Ines", "wants calls", ended=True)
     assert both.end_suppression(end, known=False) is None
     recorded = both.end_suppression(end, known=True)

@@ -1,4 +1,4 @@
-"""Random runs of a core with a guard: what is sent is allowed, in time, and everybody is answered once."""
+"""Random runs of a core with a guard: only allowed requests are sent, in time, and each is answered once."""
 
 import random
 from typing import Any

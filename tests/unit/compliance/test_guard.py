@@ -1,4 +1,4 @@
-"""What the guard decides, and what it says."""
+"""The verdicts of the guard, and their texts."""
 
 import pytest
 
@@ -150,7 +150,10 @@ def test_holidays() -> None:
 
 
 def test_suppression_lists() -> None:
-    """A list applies to the rules that name it. A list that has not been read has every number."""
+    """A list applies to the rules that name it.
+
+    A list that has not been read counts as if it had every number.
+    """
     suppressions = Suppressions()
     found = guard(
         rules("hours: always, lists: [a]", more="lists: {a: {file: /a}, b: {file: /b}}"),
@@ -238,7 +241,7 @@ def test_a_request_that_is_too_late_once_the_limit_has_room_is_refused() -> None
 
 
 def test_limits_that_are_only_observed() -> None:
-    """They count and refuse nothing; what they would have said is there."""
+    """They count and refuse nothing; their verdicts are reported."""
     found = limited(DAY, f"{DAY}, limits: [l], observe: true")
     counted = contact(found, request())
     assert (counted.limits, counted.observed) == ((), (L,))
@@ -269,7 +272,7 @@ def test_the_strictest_rule_counts() -> None:
 
 
 def test_a_rule_that_observes_refuses_nothing() -> None:
-    """Its verdict is there to be counted. With other rules, only these are enforced."""
+    """Its verdict is only reported. If other rules apply too, only these are enforced."""
     verdict = guard(rules(f"{DAY}, observe: true")).decide(NIGHT, request())
     assert verdict.kind is ALLOWED
     assert [one.kind for one in verdict.observed] == [NOT_BEFORE]

@@ -1,4 +1,4 @@
-"""Which guard files are read, and what is said about those that are not."""
+"""Which guard files are valid, and the errors about others."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def refusal(document: str) -> str:
 
 
 def test_the_example_of_the_documentation() -> None:
-    """It says what the page says about it."""
+    """Its rules are those that the page describes."""
     assert fits(example())
     directory = CampaignDirectory()
     found = parse_rules(example(), zones(), directory)

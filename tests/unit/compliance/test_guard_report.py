@@ -1,4 +1,4 @@
-"""What is said about a guard at the start."""
+"""The lines about a guard in the log at the start."""
 
 from gateway.compliance.guard_report import rules_in_words, versions_in_words, warnings
 from tests.unit.compliance.making import guard, utc, zones

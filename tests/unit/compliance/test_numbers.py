@@ -1,4 +1,4 @@
-"""What is known about numbers, also about those that were not looked up one by one."""
+"""Facts about numbers, looked up or cached."""
 
 import phonenumbers
 import pytest
@@ -42,14 +42,14 @@ def numbers_of(code: int) -> st.SearchStrategy[str]:
 @settings(max_examples=cases(120, 20_000))
 @given(st.sampled_from(CODES).flatmap(numbers_of))
 def test_what_is_remembered_is_what_the_library_says(number: str) -> None:
-    """One object answers for all examples: numbers that begin alike must get the answer of their own."""
+    """One object is used for all examples: no number may get the facts of another that begins alike."""
     assert told(numbers().facts(number)) == told(numbers().looked_up(number))
 
 
 @settings(max_examples=cases(25, 10_000))
 @given(numbers_of(1), st.text("0123456789", min_size=7, max_size=7))
 def test_numbers_that_begin_alike(number: str, end: str) -> None:
-    """The first may be remembered; the answer for the second is not the first's if the library disagrees."""
+    """The facts of the first may be cached; the second must not get them if the library says otherwise."""
     fresh = PhoneNumbers(zones().by_country)
     fresh.facts(number)
     for kept in range(2, len(number)):

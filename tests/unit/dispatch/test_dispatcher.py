@@ -1,4 +1,4 @@
-"""The shell around the core, before a Connect in memory and on a clock that stands still."""
+"""The shell around the core, with a Connect in memory and a manual clock."""
 
 import asyncio
 import logging
@@ -301,7 +301,7 @@ async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
 
 
 async def test_a_caller_that_leaves_is_told_nothing_more() -> None:
-    """What only a caller that left waited for is dropped; its call under way ends unheard."""
+    """Requests that only it waited for are dropped; the answers of its call under way go nowhere."""
     hanging = asyncio.Event()
     async with running(hanging, concurrent_calls=1) as bench:
         owner = Owner()

@@ -11,7 +11,7 @@ from gateway.dispatch.event_log import FAILURES_KEPT, ChangeLog, FailureLog
 
 
 def test_the_last_failures_are_kept() -> None:
-    """Each with its trace, numbered on; the oldest go."""
+    """Each has its trace and the next number; the oldest are dropped."""
     log = FailureLog()
     for number in range(FAILURES_KEPT + 10):
         batch = Batch(number, "campaign-a", [], FlushReason.FULL, 0.0, 60.0, 5)

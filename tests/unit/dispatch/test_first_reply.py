@@ -1,4 +1,4 @@
-"""A question that is slow is asked again, and the first reply counts."""
+"""A command without a fast reply is sent again, and the first reply counts."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

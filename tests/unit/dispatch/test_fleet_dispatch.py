@@ -1,4 +1,4 @@
-"""Two dispatchers that share a ledger, before one Connect in memory and a model of the shared state."""
+"""Two dispatchers that share a ledger, with one Connect in memory and a model of the shared state."""
 
 import asyncio
 from collections.abc import AsyncIterator

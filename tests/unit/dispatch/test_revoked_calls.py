@@ -107,7 +107,7 @@ async def test_other_campaigns_go_on() -> None:
 
 
 async def test_a_hold_before_the_call_has_begun() -> None:
-    """A hold that comes between the decision to call and the call itself keeps it here."""
+    """A hold between the decision to call and the call itself prevents the call."""
     async with running() as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25))

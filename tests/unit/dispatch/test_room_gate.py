@@ -1,4 +1,4 @@
-"""The line for room: tasks get room in the order in which they asked, and none overtakes."""
+"""The line for room: tasks get room in the order in which they asked for it."""
 
 import asyncio
 import random

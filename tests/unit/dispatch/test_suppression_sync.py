@@ -223,7 +223,7 @@ async def test_a_replica_that_stays_behind_stops_sending() -> None:
 
 
 async def test_a_suppression_without_the_store_applies_here_and_is_shared_later() -> None:
-    """It is refused with a clear error after it has taken effect, and the others get it at last."""
+    """It is refused with a clear error after it has taken effect, and the others get it later."""
     async with fleet_of("a", "b") as fleet:
         a, b = fleet.replicas
         fleet.store.hang()
@@ -237,7 +237,7 @@ async def test_a_suppression_without_the_store_applies_here_and_is_shared_later(
 
 
 async def test_a_flushed_store_gets_the_suppressions_back() -> None:
-    """A later replica reads them, although everybody who knew them only kept them in memory."""
+    """A replica that starts later reads them, although the others only had them in memory."""
     async with fleet_of("a") as fleet:
         (a,) = fleet.replicas
         a.beat()

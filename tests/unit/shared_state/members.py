@@ -1,4 +1,4 @@
-"""The members of a fleet, the rules of its quota, and their clock, in the hands of a test."""
+"""The members of a fleet, the rules of its quota and their clock, all controlled by a test."""
 
 from typing import Any
 

@@ -138,7 +138,7 @@ def test_a_renamed_file_is_continued_in_a_new_one(tmp_path: Path) -> None:
 def test_a_file_that_is_removed_or_shortened_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The loss is known at once, and the trail goes on."""
+    """The loss is counted at once, and the trail continues."""
     path = tmp_path / "trail"
     file = TrailFile(path, 1 << 20, 5)
     lines = Lines("g", KEY, NumberHash(KEY).of, file.open())
@@ -195,7 +195,7 @@ def begun(disk: "Full", records: int = 1000) -> Trail:
 
 
 class Full:
-    """A disk that is full until it is let: then it takes all lines."""
+    """A disk that is full until `room` is set; then it takes all lines."""
 
     def __init__(self) -> None:
         self.room = threading.Event()
@@ -267,7 +267,7 @@ def test_the_queue_is_bounded_in_bytes_too() -> None:
     assert (trail.waiting, trail.figures().lost) == (4, 1)
 
 
-def test_the_loss_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_loss_at_the_end_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """A disk that stays full delays the end by no more than the time given."""
     disk = Full()
     trail = begun(disk)

@@ -25,7 +25,7 @@ def test_a_call_that_is_formed_during_a_review_decides_itself() -> None:
 
 
 def test_calls_formed_before_a_review_begins_decide_again() -> None:
-    """Calls are revoked at once, and a review may begin later: nothing goes by a decision from before."""
+    """Calls are revoked at once, and a review may begin later: nothing is sent by an earlier decision."""
     guard = HoursGuard()
     bench, caller = bench_with(guard), Caller()
     bench.engine.numbers_changed(NOW)
@@ -137,7 +137,7 @@ def test_a_decision_holds_until_closing_time() -> None:
 
 
 def test_a_change_of_the_guard_revokes_calls_at_the_next_poll() -> None:
-    """Also without a review: such as when a trail cannot be written any more, or names have changed."""
+    """This needs no review: for example, a trail cannot be written any more, or names have changed."""
     guard = HoursGuard()
     bench, caller = bench_with(guard), Caller()
     bench.send_all(NOW, caller, "a")
@@ -205,7 +205,7 @@ def test_a_request_that_may_have_been_sent_is_unknown_when_it_is_refused() -> No
     assert GuardDecision.POSSIBLY_SENT not in dict(records(bench))
 
 
-def test_a_review_lets_go_what_new_rules_allow() -> None:
+def test_a_review_sends_what_new_rules_allow() -> None:
     """Requests that waited for an opening go at once when the new rules are open."""
     guard = opening_at(500.0)
     bench, caller = bench_with(guard), Caller()

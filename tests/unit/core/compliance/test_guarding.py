@@ -139,8 +139,8 @@ def test_a_purge_answers_requests_that_wait_for_an_opening() -> None:
     assert_idle(bench, NOW)
 
 
-def test_a_caller_that_leaves_takes_its_requests_along() -> None:
-    """Thousands of requests that wait for the morning leave no memory behind."""
+def test_requests_of_a_caller_that_leaves_are_forgotten() -> None:
+    """Thousands of its requests that wait for an opening take no memory afterwards."""
     bench = bench_with(opening_at(100.0))
     for _ in range(50):
         caller = Caller()
@@ -151,7 +151,7 @@ def test_a_caller_that_leaves_takes_its_requests_along() -> None:
     assert bench.poll(NOW).wake_at is None
 
 
-def test_a_leaving_gateway_does_not_wait_for_the_morning() -> None:
+def test_a_leaving_gateway_does_not_wait_for_an_opening() -> None:
     """A drain answers requests that wait for an opening as DRAINING."""
     bench, caller = bench_with(opening_at(100.0)), Caller()
     bench.send_all(NOW, caller, *many(3))
@@ -180,7 +180,7 @@ def test_what_was_sent_is_recorded_with_its_rule() -> None:
 
 
 def test_a_call_that_the_end_of_the_gateway_abandons_is_possibly_sent() -> None:
-    """Nobody knows, so the trail must not say that the number was not called."""
+    """It may have been sent, so the trail must not say that the number was not called."""
     bench, caller = bench_with(HoursGuard()), Caller()
     bench.send_all(NOW, caller, "a")
     bench.call(NOW)

@@ -12,7 +12,7 @@ from tests.unit.core.making import NOW
 @pytest.mark.parametrize("throttled", [False, True])
 @pytest.mark.parametrize("shift_s", [-3600.0, 1500.0])
 def test_a_store_whose_clock_steps_keeps_no_campaign_stopped(shift_s: float, throttled: bool) -> None:
-    """Whoever takes a condition over after the step goes on soon."""
+    """A replica that takes over a condition after the step continues soon."""
     store = Store()
     a, b = store.replicas()
     if throttled:
@@ -90,7 +90,7 @@ def test_nothing_is_exchanged_while_nothing_changes() -> None:
 
 
 def test_a_replica_alone_goes_on_with_what_it_knows() -> None:
-    """After so long without a reply; when replies come again, one is the owner."""
+    """It does so after some time without a reply; when replies come again, one replica is the owner."""
     a, b = parked()
     a.store.now += ALONE_AFTER_S - 0.001
     b.beat(lost=True)
@@ -106,7 +106,7 @@ def test_a_replica_alone_goes_on_with_what_it_knows() -> None:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_store_that_has_lost_all_gets_all_conditions_again(first: int) -> None:
-    """From any replica; the owner stays the same."""
+    """Any replica records them again; the owner stays the same."""
     replicas = a, b = parked()
     a.store.rules, a.store.epoch = ConditionsRules(), "2"
     for number in (first, 1 - first) * 3:

@@ -39,7 +39,7 @@ def test_own_conditions_beside_copies_go_on() -> None:
 
 
 def test_callers_are_told_of_a_condition_that_another_replica_has_found() -> None:
-    """And that the campaign flows again; then the call leaves."""
+    """They are also told that the campaign flows again, and then the call leaves."""
     store = Store()
     (a,) = store.replicas("a")
     engine = Engine(Limits(linger_s=0.0, forecast=False), random.Random(1), fleet_member="b")
@@ -127,7 +127,7 @@ def test_the_end_of_a_pause_and_the_growth_of_probes_are_told() -> None:
 
 
 def test_an_owner_for_which_nothing_waits_gives_up_after_two_beats_only() -> None:
-    """A trickle of requests keeps the owner."""
+    """As long as a few requests arrive, the owner stays the same."""
     a, b = parked()
     a.waits.clear()
     a.beat()

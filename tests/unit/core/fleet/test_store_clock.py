@@ -1,4 +1,4 @@
-"""The store's clock is known as well as the replies allow, and does not tremble."""
+"""The store's clock is known as exactly as replies allow, and converted instants stay the same."""
 
 from gateway.core.fleet.store_clock import StoreClock
 
