@@ -15,6 +15,8 @@ GROUPS = {
     "console/test_console.py": "console",
     "console/test_port.py": "console's port",
     "cancellation/test_session.py": "cancelled sessions",
+    "cancellation/test_dispatch.py": "cancelled calls",
+    "cancellation/test_connect.py": "cancelled senders",
 }
 """Tests by the start of their id, and the name of their group. The first that fits counts.
 

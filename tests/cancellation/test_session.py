@@ -34,7 +34,7 @@ async def heard(session: Session) -> list[pb.DialResult]:
 async def read_by_one_who_leaves(bench: Bench, at: int) -> Hang[Any]:
     """Hang a reader while somebody reads its answers; then its caller is gone."""
     session = bench.session()
-    hang = Hang(session.read(messages(60)), at)
+    hang = Hang(session.read(messages(30)), at)
     hearing = asyncio.create_task(heard(session))
     reading = asyncio.ensure_future(_of(hang))
     reading.add_done_callback(lambda _: session.close())
@@ -70,7 +70,7 @@ async def read_until_it_drains(at: int) -> Hang[Any]:
     """A stream that is asked to end: all that it has read is answered, each exactly once."""
     async with bench_of(window=7) as bench:
         session = bench.session()
-        hang = Hang(session.read(messages(60)), at)
+        hang = Hang(session.read(messages(30)), at)
         hearing = asyncio.create_task(heard(session))
         reading = asyncio.ensure_future(_of(hang))
         reading.add_done_callback(lambda _: session.close())
@@ -91,7 +91,7 @@ async def hear(at: int) -> Hang[Any]:
     async with bench_of(share=40) as bench:
         # So long that there are answers to wait with, however fast the machine is.
         session, other = bench.session(response_every_s=0.03), bench.session()
-        reading = asyncio.create_task(session.read(messages(60)))
+        reading = asyncio.create_task(session.read(messages(30)))
         reading.add_done_callback(lambda _: session.close())
         responses: Any = session.responses()
 

@@ -6,12 +6,13 @@ from contextlib import suppress
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.cases import cases
 from tests.integration.test_bad_frames import PREFACE, served
 from tests.integration.world import World, dial, until, verdicts, world_of
 
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 """No shrinking: an example that breaks the gateway takes its time-out each time it is tried."""
-few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+few = settings(max_examples=cases(10, 40), suppress_health_check=list(HealthCheck), phases=PHASES)
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
 

@@ -54,8 +54,8 @@ def test_the_right_token_works_from_elsewhere_during_an_attack() -> None:
     """An address without a wrong token never waits, however many others guess."""
     clock = Clock()
     authorizer = GuessLimitedAuthorizer(ByToken(), clock)
-    for number in range(20_000):
-        authorizer.denied(f"Bearer wrong-{number}", f"2001:db8:{number % 50_000:x}::1")
+    for number in range(2_000):
+        authorizer.denied(f"Bearer wrong-{number}", f"2001:db8:{number:x}::1")
     assert authorizer.denied(f"Bearer {TOKEN}", HERE) is None
 
 

@@ -1,6 +1,6 @@
 """Every promise of the core, under random callers, clocks and answers of Amazon Connect.
 
-200 examples in `make test`, 400 in `make cases`. More:
+50 examples in `make test`, 400 in `make cases`. More:
 `DIAL_GATEWAY_TEST_EXAMPLES=20000 python -m pytest tests/unit/core/test_engine_machine.py`.
 """
 
@@ -64,7 +64,7 @@ def test_a_request_expires_after_a_stream_has_ended_and_another_caller_has_left(
 
 TestEngineMachine = EngineMachine.TestCase
 TestEngineMachine.settings = settings(
-    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES") or cases(80, 400)),
+    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES") or cases(50, 400)),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

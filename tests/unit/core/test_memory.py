@@ -29,15 +29,15 @@ class Shape:
 
 
 SHAPES = {
-    "one campaign": Shape(each=10_000),
-    "campaigns with one request each": Shape(campaigns=5_000),
-    "sources with one request each": Shape(campaigns=4, sources=1_000),
-    "sources in each of many campaigns": Shape(campaigns=250, sources=20),
-    "a few requests of everything": Shape(campaigns=100, sources=10, each=10),
-    "some attributes": Shape(each=5_000, attributes=5, size=100),
+    "one campaign": Shape(each=2_500),
+    "campaigns with one request each": Shape(campaigns=1_250),
+    "sources with one request each": Shape(campaigns=4, sources=250),
+    "sources in each of many campaigns": Shape(campaigns=60, sources=20),
+    "a few requests of everything": Shape(campaigns=25, sources=10, each=10),
+    "some attributes": Shape(each=1_250, attributes=5, size=100),
     "large attributes": Shape(each=500, attributes=1, size=32_000),
-    "joins": Shape(sources=4, each=2_500, times=4),
-    "joins with attributes": Shape(sources=4, each=1_000, times=4, attributes=2, size=1_000),
+    "joins": Shape(sources=4, each=625, times=4),
+    "joins with attributes": Shape(sources=4, each=250, times=4, attributes=2, size=1_000),
 }
 
 

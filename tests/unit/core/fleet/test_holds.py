@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway.core.fleet.holds import OFFERED, Changes, FleetHolds
 from gateway.core.fleet.messages import ControlRequest, FleetAction, FleetActionKind
 from gateway.shared_state.rules.control import ControlRules
+from tests.cases import cases
 
 HOLD, RELEASE, PURGE = FleetActionKind.HOLD, FleetActionKind.RELEASE, FleetActionKind.PURGE
 CAMPAIGNS = ("c1", "c2")
@@ -231,7 +232,7 @@ class Story:
             self.fleet.replicas[name] = FleetHolds()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(80, 1000))
 @given(steps=st.lists(step, max_size=30))
 def test_holds_stay_whatever_happens(steps: list[tuple[str, str, str]]) -> None:
     """Every hold that an operator was told of is in force everywhere once all have exchanged beats.

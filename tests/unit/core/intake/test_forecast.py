@@ -33,8 +33,7 @@ class World:
     ) -> Source:
         """Let so many of one source wait."""
         source = source or Source()
-        for _ in range(count):
-            self.scheduler.push(NOW, [self.entry(campaign, source, priority)])
+        self.scheduler.push(NOW, [self.entry(campaign, source, priority) for _ in range(count)])
         return source
 
     def entry(self, campaign: str, source: Source, priority: Priority = Priority.NORMAL) -> Entry:
@@ -84,9 +83,9 @@ def test_honest_among_callers(chunk: int) -> None:
 
     In whose call of a shared campaign there is room for others cannot be told exactly.
     """
-    found = [_among_callers(random.Random(seed)) for seed in range(chunk, 100, 5)]
+    found = [_among_callers(random.Random(seed)) for seed in range(chunk, 50, 5)]
     wrong = [(told, really) for told, really in found if not really / 2.5 <= told + 0.5 <= really * 2.5 + 1.0]
-    assert len(wrong) <= 2, wrong
+    assert len(wrong) <= 1, wrong
 
 
 def _among_callers(rng: random.Random) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from gateway.core.views.snapshot import CampaignFigures
 from gateway.core.views.statistics import Statistics
 from tests.unit.core.making import NOW, in_parts
 
-COUNT, MANY = 12_345, 60_000
+COUNT, MANY = 12_345, 40_000
 
 
 class Name(str):
