@@ -27,7 +27,7 @@ from gateway.core.model import Batch, CallReport, Departure, Priority, Reason, S
 from gateway.core.quota.permits import QuotaMember
 from gateway.core.slices import SLICE
 from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, QUEUE_BYTES
-from gateway.core.views import campaign_status
+from gateway.core.views.campaign_listing import CampaignListing
 from gateway.core.views.snapshot import Survey
 
 BODY_COPIES = 3
@@ -39,8 +39,8 @@ UNSENT = CallReport(failure=CallRevoked(), attempts=0, counted_attempts=0, unuse
 class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
-    `operator_actions` is for operators, `guarding` for the compliance guard; `statistics` counts answers, and
-    `dry_run` tells what would happen to requests.
+    `operator_actions` is for operators, `guarding` for the compliance guard; `statistics` counts answers,
+    `campaign_listing` lists campaigns, and `dry_run` tells what would happen to requests.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it, and
     `takes_channels` whether calls of a campaign can carry other channels than telephone calls.
     `fleet_member` is the name of this process in a fleet that shares a ledger and the conditions of
@@ -72,7 +72,6 @@ class Engine:
         self.dry_run = DryRun(parts.admission)
         self._outbox = parts.outbox
         self._outstanding = parts.outstanding
-        self._holds = parts.holds
         self._conditions = parts.conditions
         self._expiry = parts.expiry
         self._scheduler = parts.scheduler
@@ -87,6 +86,9 @@ class Engine:
         self._pacer = parts.pacer
         self._calls = parts.calls
         self._permits = parts.permits
+        self.campaign_listing = CampaignListing(
+            parts.snapshot_taker, parts.calls, parts.holds, parts.statistics
+        )
 
     # --- what has happened ---------------------------------------------------------------------
 
@@ -289,25 +291,6 @@ class Engine:
         return self._snapshot_taker.survey(
             now, self._calls, draining=self.draining, outstanding_bytes=self.outstanding_bytes
         )
-
-    def rows(
-        self,
-        now: float,
-        before: Mapping[str, campaign_status.CampaignRow] | None = None,
-        into: dict[str, campaign_status.CampaignRow] | None = None,
-    ) -> campaign_status.Rows:
-        """Make a row for each campaign, by its id in order, in parts; each is true of its own moment.
-
-        Rows that equal those of `before` are the same objects. They are put `into` an empty dictionary.
-        """
-        figures = self._snapshot_taker.campaigns(now, list(self._calls))
-        return campaign_status.rows(now, figures, self._holds, self.statistics, before, into)
-
-    def row(self, now: float, campaign_id: str) -> campaign_status.CampaignRow:
-        """Return the row of one campaign, whether anything is known of it or not."""
-        figures = self._snapshot_taker.of_one(now, campaign_id, self._calls)
-        hold = self._holds.get(campaign_id)
-        return campaign_status.row(now, campaign_id, figures, self.statistics.record(campaign_id), hold)
 
     def room(self) -> int:
         """Return how many more dial requests may be taken in; 0 or less if the gateway is full."""

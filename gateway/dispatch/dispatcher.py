@@ -172,11 +172,11 @@ class Dispatcher:
 
     def rows(self, before: Mapping[str, CampaignRow]) -> Rows:
         """Make a row for each campaign, by its id in order, in parts. Equal rows of `before` are kept."""
-        return self._engine.rows(self._now(), before, made_old({}, len(before)))
+        return self._engine.campaign_listing.rows(self._now(), before, made_old({}, len(before)))
 
     def row(self, campaign_id: str) -> CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""
-        return self._engine.row(self._now(), campaign_id)
+        return self._engine.campaign_listing.row(self._now(), campaign_id)
 
     def set_pace(self, rate: float, burst: float, *, forecasts: bool) -> None:
         """Keep to another call rate, in calls a second, and burst, in calls; see `Engine.set_pace`."""

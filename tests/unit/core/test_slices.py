@@ -204,7 +204,7 @@ def test_requests_that_leave_during_a_half_close_are_counted_once() -> None:
     bench.engine.source_closed(NOW, caller.source)
     bench.engine.source_gone(NOW, caller.source)
     worked_off(bench)
-    assert bench.engine.row(NOW, "c9").queued == 1
+    assert bench.engine.campaign_listing.row(NOW, "c9").queued == 1
     assert bench.poll(NOW).batches == []  # it lingers, since its source may send more
     bench.engine.source_closed(NOW, other.source)
     assert len(bench.call(NOW).entries) == 1
