@@ -19,11 +19,20 @@ from dialgateway import (
     Outcome,
     RetryPolicy,
 )
-from tests.client.scripted import PHONE, SECRET, ScriptedGateway, dial_tasks, requests
+from tests.client.scripted import (
+    PHONE,
+    SECRET,
+    Answers,
+    Received,
+    ScriptedGateway,
+    answer,
+    dial_tasks,
+    requests,
+)
 from tests.client.stream_scripts import all_of, breaks
 
 if TYPE_CHECKING:
-    from tests.client.scripted import PutContext
+    from tests.client.scripted import Context, PutContext
 
 pytestmark = pytest.mark.usefixtures("no_task_left")
 
@@ -46,6 +55,23 @@ async def test_a_final_status_is_raised_at_once(
     assert heard == [0]
     assert caught.value.unanswered == caught.value.in_doubt == ("t-1", "t-2")
     assert len(gateway.streams) == 1
+
+
+async def test_a_refusal_is_raised_however_much_is_being_sent(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """grpc.aio replaces its status by INTERNAL while messages are sent, so the next stream waits first."""
+
+    async def refuse(received: Received, context: Context) -> Answers:
+        if received.tokens:  # never: nothing is read
+            yield answer()
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+
+    gateway.script = refuse
+    with pytest.raises(AccessDenied, match="PERMISSION_DENIED: no"):
+        async for _ in client.dial("c", requests(5000)):
+            pass
+    assert len(gateway.streams) <= 2
 
 
 async def test_a_refused_probe_leaves_no_request_in_doubt(gateway: ScriptedGateway) -> None:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     StreamCall = grpc.aio.StreamStreamCall[pb.StreamDialRequestsRequest, pb.StreamDialRequestsResponse]
 
 Source = AsyncIterable[DialRequest] | Iterable[DialRequest]
+FIRST_SIGN_S = 1.0
+"""How long to wait for the gateway's metadata. A proxy that buffers answers keeps them back."""
 
 
 class DialStream:
@@ -53,6 +55,7 @@ class DialStream:
         self._context = context
         self._state = state
         self._failure: BaseException | None = None
+        self._lost_a_status = False
         self._notices = new_notice_queue()
         self._room = asyncio.Event()  # the source may be read
         self._to_send = asyncio.Event()  # the writer has something to send
@@ -184,12 +187,18 @@ class DialStream:
     async def _run_call(self, link: Link, lease: Lease[grpc.aio.Channel]) -> CallFailed | None:
         """Run a link's call to its end. Return the failure that ended it, None for OK."""
         call = stub_of(lease).StreamDialRequests(metadata=self._context.metadata)
+        if self._lost_a_status:
+            await _first_sign(call)
+        self._lost_a_status = False
         self._state.ready(link, self._context.clock())
         writer = self._start(self._write(call, link), "dial-writer")
+        responses = 0
         try:
             while (response := await call.read()) is not grpc.aio.EOF:
+                responses += 1
                 self._handle_response(cast("pb.StreamDialRequestsResponse", response), link, lease)
         except grpc.aio.AioRpcError as error:
+            self._lost_a_status = not responses and error.code() is grpc.StatusCode.INTERNAL
             return failure_of(error, error.code(), error.details())
         finally:
             call.cancel()
@@ -234,6 +243,16 @@ class DialStream:
         except (grpc.RpcError, asyncio.InvalidStateError):
             # The call has ended. `_run_call` reads its status.
             return
+
+
+async def _first_sign(call: StreamCall) -> None:
+    """Wait until the gateway has accepted or refused a call, before anything is sent.
+
+    While messages are being sent, grpc.aio replaces the status of a refused call by INTERNAL.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_SIGN_S):
+            await call.initial_metadata()
 
 
 def _iterate(source: Source) -> AsyncIterator[DialRequest]:
