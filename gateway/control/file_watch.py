@@ -1,15 +1,12 @@
 """Reads files again that have changed: certificates, policy, token, campaigns and settings."""
 
 import asyncio
-import contextlib
 
 from gateway.access.setup import Access
+from gateway.control.file_looks import FileLooks
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.telemetry import FileFigures
-
-REREAD_EVERY_S = 1.0
-"""Seconds between two checks of the files."""
 
 
 class FileWatch:
@@ -22,20 +19,17 @@ class FileWatch:
         self._access = access
         self._live = live
         self._guard = guard
-        self._asked = asyncio.Event()
+        self._looks = FileLooks()
 
     def look(self) -> None:
         """Check all files at once, instead of at the next regular time."""
-        self._asked.set()
+        self._looks.ask()
         self._guard.look()
 
     async def run(self) -> None:
         """Read changed files until cancelled."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REREAD_EVERY_S):
-                    await self._asked.wait()
-            self._asked.clear()
+            await self._looks.next()
             await asyncio.to_thread(self._access.reread)
             self._access.publish_campaigns()
             if await asyncio.to_thread(self._live.reread):

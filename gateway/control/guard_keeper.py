@@ -1,7 +1,6 @@
 """Keeps the compliance guard in use: its rules and lists, read again when their files change."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections import Counter
@@ -14,6 +13,7 @@ from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_guard import SuppressionGuard
 from gateway.compliance.suppression_list import Suppressions
+from gateway.control.file_looks import LOOK_EVERY_S, FileLooks
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REREAD_EVERY_S = 1.0
-"""Seconds between two looks at the files."""
 LONGEST_SETTLING_S = 30.0
 """Seconds in which the files must be complete at the start."""
 GUARD_FILE = "DIAL_GATEWAY_GUARD_FILE"
@@ -81,7 +79,7 @@ class GuardKeeper:
         self.decisions: Counter[Decided] = Counter()
         self._now = now
         self._prepared_at = now()
-        self._asked = asyncio.Event()
+        self._looks = FileLooks()
         self._in_use: RequestGuard | None = None
         self._watch = watch
         self.rules = self._loaded(paths, directory)
@@ -114,14 +112,14 @@ class GuardKeeper:
         A file that was written shortly before the start may lack numbers that must not be called. Raises
         `AccessError` if the complete files cannot be used, or a file changes for `LONGEST_SETTLING_S`.
         """
-        rules, left = self.rules, round(LONGEST_SETTLING_S / REREAD_EVERY_S)
+        rules, left = self.rules, round(LONGEST_SETTLING_S / LOOK_EVERY_S)
         while rules is not None and not rules.files.settled:
             if left == 0:
                 raise StillChangingError(
                     f"{GUARD_FILE}: the file, or a list that it names, is still changing"
                 )
             left -= 1
-            await sleep(REREAD_EVERY_S)
+            await sleep(LOOK_EVERY_S)
             await self.reread()
         if rules is not None and rules.files.complaints():
             raise AccessError(rules.files.complaints()[0])
@@ -142,15 +140,12 @@ class GuardKeeper:
 
     def look(self) -> None:
         """Look at the files at once, instead of at the next regular time."""
-        self._asked.set()
+        self._looks.ask()
 
     async def run(self) -> None:
         """Read changed files until cancelled."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REREAD_EVERY_S):
-                    await self._asked.wait()
-            self._asked.clear()
+            await self._looks.next()
             await self.reread()
 
     async def reread(self) -> None:
