@@ -75,13 +75,13 @@ NumberRequest = pb.SuppressNumberRequest | pb.AllowNumberRequest
 class ComplianceServicer:
     """The service of `protos/dialgateway/v1/compliance_service.proto`.
 
-    `check` returns what would happen to a dial request, `guard_version` the version of the guard file.
+    `check` returns what would happen to dial requests, `guard_version` the version of the guard file.
     """
 
     def __init__(
         self,
         numbers: NumberOperations,
-        check: Callable[[DialRequest], Checked],
+        check: Callable[[Sequence[DialRequest]], Awaitable[Sequence[Checked]]],
         guard_version: Callable[[], str],
         clock: SystemClock,
         authorizer: Authorizer,
@@ -202,23 +202,23 @@ class ComplianceServicer:
                     problem = Checked(CheckedKind.REJECT, Reason.INVALID_REQUEST, part.problem)
                     wire.add_check(response, part.client_token, problem)
                 else:
-                    self._check_part(response, found, part)
+                    await self._check_part(response, found, part)
                 await asyncio.sleep(0)  # let other tasks run
         return response
 
-    def _check_part(
+    async def _check_part(
         self,
         response: pb.CheckDialRequestsResponse,
         campaign: str | Checked,
         part: Sequence[dial_pb.DialRequest],
     ) -> None:
-        offset = self._clock.expiry_offset
-        for item in part:
-            if isinstance(campaign, Checked):
-                checked = campaign
-            else:
-                checked = self._check(dial_requests.dial_request(campaign, item, offset))
-            wire.add_check(response, item.client_token, checked)
+        if isinstance(campaign, Checked):
+            checked: Sequence[Checked] = [campaign] * len(part)
+        else:
+            offset = self._clock.expiry_offset
+            checked = await self._check([dial_requests.dial_request(campaign, one, offset) for one in part])
+        for item, found in zip(part, checked, strict=True):
+            wire.add_check(response, item.client_token, found)
 
     def _campaign(self, sent: str, permission: DialPermission) -> str | Checked:
         """Return the campaign that a caller means, or what would happen to all requests for it."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from gateway.core.claims.doubts import WRITE_AGAIN_S, Doubts
+from gateway.core.fleet.contacts import Contact, ContactCount
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Claimed, Member, TokenRecord
 from gateway.dispatch.counted_contacts import CountedContacts
@@ -133,6 +134,18 @@ class Claims:
         if any(claim.contact is not None for claim in claims):
             self._contacts.counted(asked_at, claims, verdicts)
         return verdicts
+
+    async def look_at_contacts(self, looked_at: Sequence[Contact]) -> list[ContactCount] | None:
+        """Return whether contacts would have room now; None if that is not known.
+
+        It is not if the shared state does not answer, or if replicas may still write what it has lost.
+        """
+        if self._contacts.must_restore or self._now() < self._contacts_from:
+            return None
+        try:
+            return await self._state.look_at_contacts(looked_at)
+        except SharedStateError:
+            return None
 
     async def look_up(self, campaign_id: str, tokens: Sequence[str]) -> Mapping[str, TokenRecord] | None:
         """Return the records of tokens; None if the shared state did not answer."""

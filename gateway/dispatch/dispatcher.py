@@ -68,6 +68,7 @@ class Dispatcher:
             engine, sender, telemetry, now, self._supervisor, self._delivery, self.wake, claims
         )
         self.campaign_actions = CampaignActions(engine, self._calls, self._delivery, now, self.wake)
+        self._claims = claims
         self.shares_ledger = claims is not None
         """Whether other replicas may have sent the client tokens of this one."""
         self._room_gate = RoomGate(engine.room)
@@ -203,10 +204,19 @@ class Dispatcher:
         """
         self._decide_again(self._engine.numbers_changed)
 
-    def check(self, request: DialRequest) -> Checked:
-        """Return what would happen to a dial request that arrives now. Nothing is sent or counted."""
+    async def check(self, requests: Sequence[DialRequest]) -> list[Checked]:
+        """Return what would happen to dial requests that arrive now. Nothing is sent or counted."""
         self._read_wall_clock()
-        return self._engine.dry_run.check(self._now(), request)
+        dry_run, now = self._engine.dry_run, self._now()
+        checked = [dry_run.check(now, request) for request in requests]
+        limited = dry_run.contacts(requests, checked)
+        if not limited or self._claims is None:
+            return checked
+        counts = await self._claims.look_at_contacts(list(limited.values()))
+        for place, at in enumerate(limited):
+            count = None if counts is None else counts[place]
+            checked[at] = dry_run.limited(now, requests[at], checked[at], count)
+        return checked
 
     def tell_guard_decisions(self, decided: Callable[[Sequence[GuardRecord]], None]) -> None:
         """Call a function with the guard's decisions from now on; it must not wait or raise."""

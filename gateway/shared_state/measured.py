@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from gateway.core.fleet.contacts import KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
 from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.port import Beat, BeatReply, SharedState, SharedStateError, SharedStateRefused
@@ -53,6 +53,10 @@ class MeasuredState:
     async def restore_contacts(self, member: str, covered_s: float, kept: Sequence[KeptContact]) -> None:
         """Write contacts again."""
         await self._state.restore_contacts(member, covered_s, kept)
+
+    async def look_at_contacts(self, looked_at: Sequence[Contact]) -> list[ContactCount]:
+        """Tell whether contacts would have room now."""
+        return await self._state.look_at_contacts(looked_at)
 
     async def lose_contacts(self) -> None:
         """Note that contacts were lost."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.core.fleet.contacts import KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, KeptContact
 from gateway.core.fleet.messages import (
     Claim,
     Claimed,
@@ -117,6 +117,10 @@ class SharedState(Protocol):
 
     async def lose_contacts(self) -> None:
         """Note for all replicas that contacts were lost: limits count as full for their periods from now."""
+        ...
+
+    async def look_at_contacts(self, looked_at: Sequence[Contact]) -> list[ContactCount]:
+        """Tell whether each of some contacts would have room now. Nothing is counted."""
         ...
 
     async def look_up(

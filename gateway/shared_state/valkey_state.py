@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.fleet.contacts import KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Member, Settlement, TokenRecord
 from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.address import Address
@@ -226,6 +226,12 @@ class ValkeyState:
     async def lose_contacts(self) -> None:
         """Note that contacts were lost."""
         await self._run(contacts.lost_call(self._keys))
+
+    async def look_at_contacts(self, looked_at: Sequence[Contact]) -> list[ContactCount]:
+        """Tell whether contacts would have room now."""
+        reply = await self._run(contacts.look_call(self._keys, looked_at))
+        with _readable():
+            return contacts.look_reply(reply, looked_at)
 
     async def look_up(
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.core.campaigns.holds import TooManyHolds
-from gateway.core.fleet.contacts import Contact, Counts, KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, Counts, KeptContact
 from gateway.core.fleet.messages import (
     Claim,
     ConditionsReply,
@@ -197,6 +197,13 @@ class Agreement:
         reply = self.scripts.run(contacts.count_call(KEYS, member, counted_ms, claims))
         counts = contacts.count_reply(reply, claims)
         _same("count", counts, self.store.count_contacts(member, counted_ms, claims))
+        return counts
+
+    def look(self, looked_at: Sequence[Contact]) -> list[ContactCount]:
+        """Look whether contacts would have room."""
+        reply = self.scripts.run(contacts.look_call(KEYS, looked_at))
+        counts = contacts.look_reply(reply, looked_at)
+        _same("look", counts, self.store.look_at_contacts(looked_at))
         return counts
 
     def withdraw(self, member: str, settlements: Sequence[Settlement]) -> None:

@@ -1,16 +1,18 @@
 """Contact limits of whole gateways over gRPC, with a real server: they outlive processes, and fail closed."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dialgateway import DialCheck, DialCheckVerdict, DialGatewayClient, DialRequest, Reason
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.cli import main
 from gateway.shared_state.startup_check import NO_FILE
 from tests.integration.fleet_world import FleetWorld, Replica, fleet_of
-from tests.integration.world import CAMPAIGN, Caller, dials, until, verdict
+from tests.integration.world import CAMPAIGN, PHONE, Caller, dials, until, verdict
 from tests.shared_state.servers import Server
 from tests.unit.compliance.making import put
 
@@ -92,6 +94,39 @@ async def test_a_limit_outlives_the_processes(real_server: Server, tmp_path: Pat
         assert not fleet.dialed()
 
 
+async def checked(replica: Replica, *phones: str, expires_in: float = 120.0) -> list[DialCheck]:
+    """Check a dial request for each number."""
+    expiration = datetime.now(UTC) + timedelta(seconds=expires_in)
+    requests = [DialRequest(f"check-{at}", phone, expiration) for at, phone in enumerate(phones)]
+    async with DialGatewayClient(f"127.0.0.1:{replica.port}") as client:
+        return list((await client.check_dial_requests(CAMPAIGN, requests)).checks)
+
+
+async def test_a_check_tells_whether_limits_have_room(real_server: Server, tmp_path: Path) -> None:
+    """It counts nothing, whichever replica is asked and however often. Without the store nobody knows."""
+    async with fleet_of(2, real_server.url, **limited(tmp_path)) as fleet:
+        await fleet.joined()
+        await fleet.certain()
+        one, two = fleet.replicas
+        assert counts(await asked(one, "a", 2)) == {"ACCEPTED": 2}
+        for _ in range(3):
+            (free,) = await checked(two, PHONE)
+            assert (free.verdict, free.reason) == (DialCheckVerdict.SEND, Reason.UNSPECIFIED)
+        assert counts(await asked(one, "b", 1)) == {"ACCEPTED": 1}
+        full, other = await checked(two, PHONE, OTHER)
+        assert (full.verdict, full.reason) == (DialCheckVerdict.NOT_ACCEPT, Reason.CONTACT_LIMIT)
+        assert full.detail == "rule debts: limits: calls: at most 3 calls in 3,600 s"
+        assert full.not_before is not None
+        assert 3_500 < (full.not_before - datetime.now(UTC)).total_seconds() <= 3_600
+        assert other.verdict is DialCheckVerdict.SEND
+        (waits,) = await checked(two, PHONE, expires_in=7_200.0)
+        assert (waits.verdict, waits.reason) == (DialCheckVerdict.WAIT, Reason.CONTACT_LIMIT)
+        real_server.kill()
+        (unknown,) = await checked(two, OTHER)
+        assert (unknown.verdict, unknown.reason) == (DialCheckVerdict.WAIT, Reason.CONTACT_LIMIT)
+        assert unknown.detail.startswith("limits: the shared state does not tell")
+
+
 async def test_an_observed_limit_refuses_nothing(real_server: Server, tmp_path: Path) -> None:
     text = RULES.replace("limits: [calls]", "limits: [calls], observe: true")
     async with fleet_of(1, real_server.url, **limited(tmp_path, text)) as fleet:
@@ -99,6 +134,9 @@ async def test_an_observed_limit_refuses_nothing(real_server: Server, tmp_path: 
         decisions = fleet.replicas[0].gateway.guard.decisions
         observed = {one.reason.name: n for one, n in decisions.items() if one.decision.value == "observed"}
         assert observed == {"CONTACT_LIMIT": 2}
+        (check,) = await checked(fleet.replicas[0], PHONE)
+        assert check.verdict is DialCheckVerdict.SEND
+        assert [one.reason for one in check.observed] == [Reason.CONTACT_LIMIT]
 
 
 async def waiting(replica: Replica, prefix: str) -> Caller:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.fleet.contacts import Contact, ContactLimit, KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit, KeptContact
 from gateway.core.fleet.messages import Claim, Settlement
 from gateway.shared_state.commands import contacts as commands
 from tests.cases import cases
@@ -50,6 +50,7 @@ kept = st.lists(
 operations = st.one_of(
     st.tuples(st.just("count"), st.tuples(MEMBERS, INSTANTS, claims)),
     st.tuples(st.just("count"), st.tuples(MEMBERS, st.just(0), claims)),
+    st.tuples(st.just("look"), st.tuples(st.lists(contacts, max_size=3))),
     st.tuples(st.just("withdraw"), st.tuples(MEMBERS, settlements)),
     st.tuples(st.just("restore"), st.tuples(MEMBERS, INSTANTS, st.sampled_from([0, 60_000, 10**15]), kept)),
     st.tuples(st.just("wait"), st.tuples(st.sampled_from([0, 10, 1_000, 30_000, 60_000, 600_000]))),
@@ -237,6 +238,22 @@ def test_an_observed_limit_counts_and_reports(both: Agreement) -> None:
     assert not counted(both, "c", ONCE)
 
 
+def test_a_look_tells_what_would_be_counted_and_counts_nothing(both: Agreement) -> None:
+    contact = Contact(PERSON, b"b", (ONCE,), (TWICE,))
+    assert [both.look([contact]) for _ in range(3)] == [[ContactCount()]] * 3
+    assert counted(both, "a", ONCE, TWICE)
+    both.wait(1_000)
+    assert both.look([contact, contact._replace(number=OTHER), contact._replace(call=b"a")]) == [
+        ContactCount(ONCE, 59.0),
+        ContactCount(),
+        ContactCount(),
+    ]
+    assert counted(both, "c", TWICE)
+    assert both.look([contact._replace(limits=())]) == [ContactCount(over=(TWICE,))]
+    both.lose()
+    assert both.look([contact]) == [ContactCount(ONCE, 60.0, lost=True)]
+
+
 def test_nothing_is_kept_after_the_period(both: Agreement) -> None:
     def names() -> list[str]:
         both.marks()  # keys end when a script runs
@@ -260,6 +277,7 @@ EXAMPLES = (
     test_a_lowered_limit_has_room_when_enough_calls_are_past,
     test_contacts_that_are_there_are_not_written_again,
     test_a_limit_counts_as_full_for_its_period_after_older_contacts_were_lost,
+    test_a_look_tells_what_would_be_counted_and_counts_nothing,
 )
 
 
@@ -272,6 +290,8 @@ EXAMPLES = (
         ("count_contacts", "rest[#rest - limit.calls + 1]", "rest[1]"),
         ("count_contacts", "counted_at < tonumber(ARGV[3])", "false"),
         ("count_contacts", "lost_at + limit.period_ms - now > ms", "false"),
+        ("look_at_contacts", "or observed(limits, refusing, call, now)", "or 'counted'"),
+        ("look_at_contacts", "refused(limits, refusing, call, lost_at, now) or", ""),
         ("withdraw_contacts", "and found.doubt == '0'", ""),
         ("withdraw_contacts", "and found.number == number", ""),
         ("withdraw_contacts", "found.member == member and", ""),

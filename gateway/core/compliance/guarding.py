@@ -125,11 +125,14 @@ class Guarding:
     def over_limit(self, now: float, entry: Entry, count: ContactCount) -> None:
         """Let an entry of a call wait until its contact limits have room, or answer it."""
         request = entry.request
-        offset = _offset(request)
-        verdict = self.guard.over_limit(self._expiry.at(now) - offset, request, count)
+        verdict, offset = self.verdict_over_limit(now, request, count), _offset(request)
         entry.verdict, entry.decided_in = None, 0
         entry.give_up_at = request.expires_at - self._lead_s
         self._turn_away(now, entry, verdict, offset)
+
+    def verdict_over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
+        """Return the verdict about a request whose contact limits have no room."""
+        return self.guard.over_limit(self._expiry.at(now) - _offset(request), request, count)
 
     def over_observed(self, entry: Entry, limits: Sequence[ContactLimit]) -> None:
         """Note that limits of rules which only observe have no room for an entry that is sent."""

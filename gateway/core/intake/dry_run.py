@@ -4,9 +4,11 @@ Client tokens are not compared with those of other requests, and nothing is coun
 """
 
 import enum
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.fleet.contacts import Contact, ContactCount
 from gateway.core.intake.admission import SEND_MARGIN_S, Admission
 from gateway.core.intake.validation import is_past, problem_with
 from gateway.core.model import Answer, DialRequest, Outcome, Reason
@@ -39,6 +41,7 @@ class Checked(NamedTuple):
 
 
 SEND = Checked(CheckedKind.SEND)
+LIMITS_UNKNOWN = "limits: the shared state does not tell now whether they have room"
 
 
 def refused(answer: Answer) -> Checked:
@@ -76,6 +79,42 @@ class DryRun:
             return self._stopped(now, request.campaign_id, checked)
         return checked
 
+    def contacts(self, requests: Sequence[DialRequest], checked: Sequence[Checked]) -> dict[int, Contact]:
+        """Return the contacts of those requests that would be sent, now or later, by their places.
+
+        Requests without contact limits have none.
+        """
+        guard = self._admission.guarding.guard
+        if not requests or not guard.limited:
+            return {}
+        contacts = guard.contacts(requests) or ()
+        return {
+            place: contact
+            for place, (contact, found) in enumerate(zip(contacts, checked, strict=False))
+            if contact is not None and found.kind in {CheckedKind.SEND, CheckedKind.WAIT}
+        }
+
+    def limited(
+        self, now: float, request: DialRequest, checked: Checked, count: ContactCount | None
+    ) -> Checked:
+        """Return what would happen to a request that was `checked`, as its contact limits have room.
+
+        `count` is what the shared state says of its contact, None if it says nothing.
+        """
+        if count is None:
+            found = Checked(CheckedKind.WAIT, Reason.CONTACT_LIMIT, LIMITS_UNKNOWN, checked.rule)
+            return found if checked.kind is CheckedKind.SEND else checked
+        admission = self._admission
+        latest = (request.expiration or 0.0) - admission.headroom_s - SEND_MARGIN_S
+        if count.full is not None:
+            found = _of_verdict(admission.guarding.verdict_over_limit(now, request, count), latest)
+            if found.kind is CheckedKind.WAIT and _is_later(checked, found):
+                return checked
+            return found._replace(observed=checked.observed)
+        over = admission.guarding.guard.over_observed(request, count.over) if count.over else ()
+        observed = [_of_verdict(one, latest) for one in over]
+        return checked._replace(observed=(*checked.observed, *observed))
+
     def _stopped(self, now: float, campaign_id: str, allowed: Checked) -> Checked:
         """Return that a request waits, since its campaign does not flow."""
         flow = self._admission.flow
@@ -95,6 +134,13 @@ class DryRun:
             found = found._replace(allowed_until=verdict.closes_at)
         observed = (_of_verdict(one, expiration - lead_s) for one in verdict.observed)
         return found._replace(observed=tuple(one for one in observed if one.kind is not CheckedKind.SEND))
+
+
+def _is_later(checked: Checked, limited: Checked) -> bool:
+    """Whether a request would wait as long or longer for something else than for its contact limits."""
+    if checked.kind is not CheckedKind.WAIT:
+        return False
+    return checked.not_before is None or checked.not_before >= (limited.not_before or 0.0)
 
 
 def _of_verdict(verdict: Verdict, latest: float) -> Checked:

@@ -67,6 +67,25 @@ def count_reply(reply: Reply, claims: Sequence[Claim]) -> Counts:
     return Counts(int(at_ms), counts)
 
 
+def look_call(keys: Keys, looked_at: Sequence[Contact]) -> ScriptCall:
+    """Return the call that tells whether contacts would have room now."""
+    touched = [keys.of_fleet(LOST)]
+    args: list[Argument] = []
+    for contact in looked_at:
+        touched += places(keys, contact)
+        args += (_text(contact.call), len(contact.limits), len(contact.observed))
+        for limit in (*contact.limits, *contact.observed):
+            args += (limit.calls, limit.period_ms)
+    return ScriptCall("look_at_contacts", touched, args)
+
+
+def look_reply(reply: Reply, looked_at: Sequence[Contact]) -> list[ContactCount]:
+    """Return what would be counted. Raises `ValueError` for a reply that no script of ours gives."""
+    if isinstance(reply, bytes | int) or reply is None or len(reply) != len(looked_at):
+        raise ValueError("the script of contacts has returned another number of contacts")
+    return [_counted(contact, _word(told)) for contact, told in zip(looked_at, reply, strict=True)]
+
+
 def withdraw_call(keys: Keys, member: str, settlements: Sequence[Settlement]) -> ScriptCall | None:
     """Return the call that withdraws contacts whose calls have certainly not reached Connect, if any."""
     touched: list[str] = []

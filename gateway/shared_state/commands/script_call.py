@@ -16,6 +16,7 @@ PROLOGUE = "prologue"
 PARTS: Mapping[str, Sequence[str]] = {
     "tick": ("quota_state", "bucket", "membership", "turns"),
     "count_contacts": ("contacts",),
+    "look_at_contacts": ("contacts",),
     "withdraw_contacts": ("contacts",),
     "restore_contacts": ("contacts",),
 }

@@ -61,6 +61,10 @@ class ContactRules:
         ]
         return Counts(now_ms, counts)
 
+    def look(self, now_ms: int, contacts: Sequence[Contact]) -> list[ContactCount]:
+        """Return what `count` would say of each contact now."""
+        return [self._room(now_ms, one) for one in contacts]
+
     def withdraw(self, now_ms: int, member: str, settlements: Sequence[Settlement]) -> None:
         """Withdraw contacts of calls that have certainly not reached Connect."""
         for one in settlements:
@@ -92,13 +96,19 @@ class ContactRules:
         self.lost_at_ms = now_ms
 
     def _count(self, now_ms: int, member: str, claim: Claim, contact: Contact) -> ContactCount:
+        room = self._room(now_ms, contact)
+        if room.full is None:
+            for limit in _all_limits(contact):
+                self._add(now_ms, limit, member, claim, contact)
+        return room
+
+    def _room(self, now_ms: int, contact: Contact) -> ContactCount:
+        """Return whether all limits have room, and which observed ones have none."""
         refusals = [self._refusal(now_ms, limit, contact) for limit in contact.limits]
         longest = max(refusals, key=lambda one: one.wait_s, default=None)
         if longest is not None and longest.wait_s > 0.0:
             return longest
         over = [limit for limit in contact.observed if self._wait_ms(now_ms, limit, contact) > 0]
-        for limit in _all_limits(contact):
-            self._add(now_ms, limit, member, claim, contact)
         return ContactCount(over=tuple(over))
 
     def _refusal(self, now_ms: int, limit: ContactLimit, contact: Contact) -> ContactCount:

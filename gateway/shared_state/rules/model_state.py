@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from gateway.core.fleet.contacts import Counts, KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, Counts, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
 from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.port import Beat, BeatReply, SharedStateUnavailable
@@ -76,6 +76,10 @@ class ModelState:
     async def lose_contacts(self) -> None:
         """Note that contacts were lost."""
         await self._exchange("lose_contacts", self.store.lose_contacts)
+
+    async def look_at_contacts(self, looked_at: Sequence[Contact]) -> list[ContactCount]:
+        """Tell whether contacts would have room now."""
+        return await self._exchange("look_at_contacts", lambda: self.store.look_at_contacts(looked_at))
 
     async def look_up(
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]

@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TypeVar
 
-from gateway.core.fleet.contacts import Counts, KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, Counts, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
 from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.port import (
@@ -128,6 +128,11 @@ class ModelStore:
         """Count the contacts of one call."""
         contacts = _part(self.rules.contacts)
         return self._write(lambda: contacts.count(self._now_ms(), member, counted_ms, claims))
+
+    def look_at_contacts(self, looked_at: Sequence[Contact]) -> list[ContactCount]:
+        """Tell whether contacts would have room now."""
+        self._check_reachable()
+        return _part(self.rules.contacts).look(self._now_ms(), looked_at)
 
     def withdraw_contacts(self, member: str, settlements: Sequence[Settlement]) -> None:
         """Withdraw contacts."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.core.fleet.contacts import Counts, KeptContact
+from gateway.core.fleet.contacts import Contact, ContactCount, Counts, KeptContact
 from gateway.core.fleet.messages import (
     Claim,
     Claimed,
@@ -74,6 +74,10 @@ class ContactTable(Protocol):
 
     def count(self, now_ms: int, member: str, counted_ms: int, claims: Sequence[Claim]) -> Counts:
         """Count the contacts of one call."""
+        ...
+
+    def look(self, now_ms: int, contacts: Sequence[Contact]) -> list[ContactCount]:
+        """Return what `count` would say of each contact now."""
         ...
 
     def withdraw(self, now_ms: int, member: str, settlements: Sequence[Settlement]) -> None:

@@ -73,3 +73,68 @@ local function within(contacts, period_ms, now)
     return found
 end
 
+-- Return limits of a contact, so many, whose keys begin at one place, and their calls and periods in ms at another; then the places after them.
+local function limits_at(key, place, count)
+    local limits = {}
+    for index = 1, count do
+        local contacts, is_ours = read_contacts(KEYS[key])
+        limits[index] = {
+            key = KEYS[key],
+            calls = tonumber(ARGV[place]),
+            period_ms = tonumber(ARGV[place + 1]),
+            contacts = contacts,
+            is_ours = is_ours,
+        }
+        key, place = key + 1, place + 2
+    end
+    return limits, key, place
+end
+
+-- Return for how many ms a limit has no room for a call, 0 if it has.
+local function wait_ms(limit, call, now)
+    if not limit.is_ours then
+        return limit.period_ms
+    end
+    local rest = {}
+    for _, one in ipairs(limit.contacts) do
+        if one.call ~= call and one.at_ms + limit.period_ms > now then
+            rest[#rest + 1] = one.at_ms
+        end
+    end
+    if #rest < limit.calls then
+        return 0
+    end
+    return rest[#rest - limit.calls + 1] + limit.period_ms - now
+end
+
+-- Return why a limit refuses a call, and for how many ms: 0 if it does not.
+local function refusal(limit, call, lost_at, now)
+    local ms = wait_ms(limit, call, now)
+    if lost_at + limit.period_ms - now > ms then
+        return 'lost', lost_at + limit.period_ms - now
+    end
+    return 'full', ms
+end
+
+-- Return which of the first limits refuses a call for the longest time, as 'full' or 'lost', its number and the ms; nil if none does.
+local function refused(limits, refusing, call, lost_at, now)
+    local answer, longest_ms = nil, 0
+    for place = 1, refusing do
+        local how, ms = refusal(limits[place], call, lost_at, now)
+        if ms > longest_ms then
+            answer, longest_ms = how .. ' ' .. place .. ' ' .. string.format('%.0f', ms), ms
+        end
+    end
+    return answer
+end
+
+-- Return 'counted' and the numbers of those limits, after the refusing ones, that have no room for a call.
+local function observed(limits, refusing, call, now)
+    local answer = 'counted'
+    for place = refusing + 1, #limits do
+        if wait_ms(limits[place], call, now) > 0 then
+            answer = answer .. ' ' .. (place - refusing)
+        end
+    end
+    return answer
+end

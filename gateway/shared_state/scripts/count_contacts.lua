@@ -13,32 +13,6 @@ local now = now_ms()
 local lost_at = instant_at(KEYS[others + 1], now)
 local counted_at = instant_at(KEYS[others + 2], 0)
 
--- Return for how many ms a limit has no room for a call, 0 if it has.
-local function wait_ms(contacts, is_ours, call, limit)
-    if not is_ours then
-        return limit.period_ms
-    end
-    local rest = {}
-    for _, one in ipairs(contacts) do
-        if one.call ~= call and one.at_ms + limit.period_ms > now then
-            rest[#rest + 1] = one.at_ms
-        end
-    end
-    if #rest < limit.calls then
-        return 0
-    end
-    return rest[#rest - limit.calls + 1] + limit.period_ms - now
-end
-
--- Return why a limit refuses a call, and for how many ms: 0 if it does not.
-local function refusal(limit, call)
-    local how, ms = 'full', wait_ms(limit.contacts, limit.is_ours, call, limit)
-    if lost_at + limit.period_ms - now > ms then
-        return 'lost', lost_at + limit.period_ms - now
-    end
-    return how, ms
-end
-
 local function add(limit, call, number, doubt)
     local contacts = within(limit.contacts, limit.period_ms, now)
     local known = contact_of(contacts, call)
@@ -54,21 +28,12 @@ local function add(limit, call, number, doubt)
 end
 
 local function count(limits, refusing, call, number, doubt)
-    local answer, longest_ms = nil, 0
-    for place = 1, refusing do
-        local how, ms = refusal(limits[place], call)
-        if ms > longest_ms then
-            answer, longest_ms = how .. ' ' .. place .. ' ' .. string.format('%.0f', ms), ms
-        end
-    end
+    local answer = refused(limits, refusing, call, lost_at, now)
     if answer then
         return answer
     end
-    answer = 'counted'
-    for place, limit in ipairs(limits) do
-        if place > refusing and wait_ms(limit.contacts, limit.is_ours, call, limit) > 0 then
-            answer = answer .. ' ' .. (place - refusing)
-        end
+    answer = observed(limits, refusing, call, now)
+    for _, limit in ipairs(limits) do
         if limit.is_ours then
             add(limit, call, number, doubt)
         end
@@ -87,19 +52,8 @@ local key, place = others + 3, 5
 while place <= #ARGV do
     local call, number, doubt = ARGV[place], ARGV[place + 1], ARGV[place + 2]
     local refusing, observing = tonumber(ARGV[place + 3]), tonumber(ARGV[place + 4])
-    place = place + 5
-    local limits = {}
-    for index = 1, refusing + observing do
-        local contacts, is_ours = read_contacts(KEYS[key])
-        limits[index] = {
-            key = KEYS[key],
-            calls = tonumber(ARGV[place]),
-            period_ms = tonumber(ARGV[place + 1]),
-            contacts = contacts,
-            is_ours = is_ours,
-        }
-        key, place = key + 1, place + 2
-    end
+    local limits
+    limits, key, place = limits_at(key, place + 5, refusing + observing)
     reply[#reply + 1] = count(limits, refusing, call, number, doubt)
 end
 return reply
