@@ -1,7 +1,7 @@
 """A real cluster of three primaries on this host, for tests."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -30,6 +30,27 @@ def running_cluster(program: str, folder: Path) -> Iterator[list[Server]]:
         yield nodes
 
 
+@contextmanager
+def follower_of(primary: Server, nodes: Sequence[Server], folder: Path) -> Iterator[Server]:
+    """Run one more node of a cluster: it follows a primary, and takes over if that one ends."""
+    with reserved_ports(1) as (bus,), running(primary.program, folder, _options(bus)) as follower:
+        follower.command("CLUSTER", "MEET", "127.0.0.1", primary.port, _bus_port(primary))
+        _wait_until_formed([*nodes, follower])
+        follower.command("CLUSTER", "REPLICATE", str(primary.command("CLUSTER", "MYID")))
+        until_follows(follower)
+        yield follower
+
+
+def until_follows(node: Server) -> None:
+    """Wait until a node follows its primary."""
+    _wait_until(lambda: "slave" in role_of(node) and "connected" in role_of(node), "the node does not follow")
+
+
+def role_of(node: Server) -> str:
+    """Return what a node says of its role: a `master`, or a `slave` that is `connected` or not."""
+    return str(node.command("ROLE"))
+
+
 def move_slot(slot: int, source: Server, target: Server, nodes: list[Server]) -> None:
     """Give a slot without keys to another node, as an operator does."""
     target_id = target.command("CLUSTER", "MYID")
@@ -45,11 +66,20 @@ def _bus_port(node: Server) -> int:
     return int(node.options["cluster-port"])
 
 
-def _wait_until_formed(nodes: list[Server]) -> None:
+def _wait_until_formed(nodes: Sequence[Server]) -> None:
+    known = f"cluster_known_nodes:{len(nodes)}"
+
+    def formed() -> bool:
+        states = [str(node.command("CLUSTER", "INFO")) for node in nodes]
+        return all("cluster_state:ok" in state and known in state for state in states)
+
+    _wait_until(formed, "the cluster does not form")
+
+
+def _wait_until(condition: Callable[[], bool], otherwise: str) -> None:
     until = time.monotonic() + FORM_S
     while time.monotonic() < until:
-        states = [str(node.command("CLUSTER", "INFO")) for node in nodes]
-        if all("cluster_state:ok" in state and "cluster_known_nodes:3" in state for state in states):
+        if condition():
             return
         time.sleep(0.05)
-    raise AssertionError("the cluster does not form")
+    raise AssertionError(otherwise)
