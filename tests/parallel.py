@@ -13,6 +13,7 @@ GROUPS = {
     "faults/": "faults",
     "peers/": "peers",
     "console/test_console.py": "console",
+    "console/test_fleet_console.py": "console of a fleet",
     "console/test_port.py": "console's port",
     "cancellation/test_session.py": "cancelled sessions",
     "cancellation/test_dispatch.py": "cancelled calls",

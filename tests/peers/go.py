@@ -27,7 +27,8 @@ def absent() -> str:
 @cache
 def built(program: str) -> str:
     """Build a program unless it exists, and return its path. Go caches what it compiles."""
-    command = ["go", "build", "-trimpath", "-mod=readonly", "-o", f"{PROGRAMS}/", PACKAGES[program]]
+    small = "-ldflags=-s -w"  # without what a debugger needs, which takes a third of the time
+    command = ["go", "build", "-trimpath", "-mod=readonly", small, "-o", f"{PROGRAMS}/", PACKAGES[program]]
     PROGRAMS.mkdir(parents=True, exist_ok=True)
     subprocess.run(command, cwd=SOURCES, check=True, capture_output=True)  # noqa: S603
     return str(PROGRAMS / program)

@@ -37,11 +37,11 @@ def test_the_tests_of_a_group_run_on_one_worker(tmp_path: Path) -> None:
         "from tests import parallel\ndef pytest_configure(config): config.pluginmanager.register(parallel)\n"
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    options = ("-rP", "-n", "3", "--import-mode=importlib", "-p", "no:cacheprovider")
+    options = ("-rP", "-p", "xdist", "-n", "3", "--import-mode=importlib", "-p", "no:cacheprovider")
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), str(tmp_path)],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(TESTS.parent)},
+        env={"PYTHONPATH": str(TESTS.parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -60,7 +60,7 @@ def ran(folder: Path, *options: str, busy: bool, **marks: str) -> str:
     done = subprocess.run(  # noqa: S603
         [*command, *options, str(folder)],
         cwd=folder,
-        env={"PYTHONPATH": f"{TREE}:{folder}"},
+        env={"PYTHONPATH": f"{TREE}:{folder}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -91,7 +91,7 @@ def test_it_is_tried_once_on_a_quiet_machine(tmp_path: Path) -> None:
 
 def test_what_workers_repeated_is_listed(tmp_path: Path) -> None:
     """The list at the end has the tests of all workers."""
-    said = ran(tmp_path, "-n", "2", busy=True, unit="timed")
+    said = ran(tmp_path, "-p", "xdist", "-n", "2", busy=True, unit="timed")
     assert "2 passed" in said, said
     assert "2 x unit/test_unit.py::test_it" in said
 
