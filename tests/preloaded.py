@@ -3,7 +3,7 @@
 A gateway needs about a second of processor time for its imports, and tests start hundreds of gateways and
 dialctls. So each test worker keeps one process that has imported everything (`preloader.py`). It forks, and
 the fork runs the module as `python -m` does. gRPC allows this: it must not be forked once it has started, and
-in that process it never starts.
+in that process it never starts. The processes of several workers are themselves forks of one process.
 
 `start` runs a new interpreter instead if the environment could change what an import does, and outside
 pytest. Tests about the start of a process itself do not use this module.
@@ -16,11 +16,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
+
+import pytest
 
 from tests.preloader import NUMBER
 
@@ -34,7 +37,7 @@ READ_LATE = (
     "OTEL_METRIC",
     "OTEL_SDK_",
     "OTEL_TRACES_",
-    "PYTEST_CURRENT_TEST",
+    "PYTEST_",
     "PYTHONUNBUFFERED",
 )
 """Prefixes of variables that no import reads: the commands read them after their start."""
@@ -106,18 +109,23 @@ async def _read_all(stream: asyncio.StreamReader | None) -> bytes:
     return b"" if stream is None else await stream.read()
 
 
-class Preloader:
-    """The process that forks. It starts with the first order and ends with `close`, or with this process."""
+class Imported:
+    """The process that has imported the commands. `address` is its socket, to which preloaders connect.
+
+    It ends with `close`, or with this process.
+    """
 
     def __init__(self) -> None:
-        self._environment = dict(os.environ)
-        self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        self._folder = tempfile.TemporaryDirectory()  # which other users cannot enter
+        self.address = str(Path(self._folder.name) / "workers")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(self.address)
+            listener.listen()
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "tests.preloader", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.preloader", str(listener.fileno())],
                 cwd=TREE,
-                pass_fds=[theirs.fileno()],
-                stdin=DEVNULL,
+                pass_fds=[listener.fileno()],
+                stdin=PIPE,
                 stdout=DEVNULL,
             )
 
@@ -125,6 +133,20 @@ class Preloader:
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
+
+    def close(self) -> None:
+        """End the process. Preloaders that are connected go on."""
+        self._process.communicate()
+        self._folder.cleanup()
+
+
+class Preloader:
+    """The process that forks for one worker: a fork of the process at `address`. It ends with `close`."""
+
+    def __init__(self, address: str) -> None:
+        self._environment = dict(os.environ)
+        self._orders = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._orders.connect(address)
 
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Return whether the imports of a command in this environment would have the same result."""
@@ -139,7 +161,6 @@ class Preloader:
     def close(self) -> None:
         """End the process. Commands that it has started go on, but their exit codes are lost."""
         self._orders.close()
-        self._process.wait()
 
 
 class Session:
@@ -147,18 +168,32 @@ class Session:
 
     def __init__(self) -> None:
         self._is_on = False
+        self._imported: Imported | None = None
         self._preloader: Preloader | None = None
+        self._address: str | None = None
 
-    def begin(self) -> None:
-        """Let `start` fork from now on, which needs Linux's file descriptors of processes."""
-        self._is_on = hasattr(os, "pidfd_open")
+    def begin(self, address: str | None = None) -> None:
+        """Let `start` fork from now on, which needs Linux's file descriptors of processes.
+
+        `address` is that of a process of `Imported`; without it the session starts one.
+        """
+        self._is_on, self._address = hasattr(os, "pidfd_open"), address
 
     def end(self) -> None:
         """End the preloader; `start` does not fork any more."""
         self._is_on = False
         if self._preloader is not None:
             self._preloader.close()
-            self._preloader = None
+        if self._imported is not None:
+            self._imported.close()
+        self._preloader = self._imported = self._address = None
+
+    def address(self) -> str:
+        """Return the address to which preloaders connect."""
+        if self._address is None:
+            self._imported = Imported()
+            self._address = self._imported.address
+        return self._address
 
     async def start(
         self,
@@ -191,7 +226,7 @@ class Session:
         if not self._is_on:
             return None
         if self._preloader is None:
-            self._preloader = Preloader()
+            self._preloader = Preloader(self.address())
         return self._preloader if self._preloader.suits(environment) else None
 
 
@@ -199,9 +234,15 @@ of_this_worker = Session()
 start = of_this_worker.start
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let the commands of tests be forks."""
-    of_this_worker.begin()
+    of_this_worker.begin(getattr(config, "workerinput", {}).get("preloader"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let all workers of pytest-xdist use the process that has imported the commands for this one."""
+    node.workerinput["preloader"] = of_this_worker.address()
 
 
 def pytest_unconfigure() -> None:

@@ -1,8 +1,10 @@
 """The process behind `preloaded.py`: it imports the commands once and forks a process for each order.
 
-`python -m tests.preloader FD` reads orders from a Unix socket, one per message. An order is a JSON object
-with the module, its arguments, its environment and its working directory. Four file descriptors come with it:
-the standard input, output and error of the command, and a socket for its process id and its exit code.
+`python -m tests.preloader FD` listens on a Unix socket. It forks itself for each test worker that connects,
+and ends with its standard input. The fork reads orders from the connection, one per message, and ends with
+it. An order is a JSON object with the module, its arguments, its environment and its working directory. Four
+file descriptors come with it: the standard input, output and error of the command, and a socket for its
+process id and its exit code.
 """
 
 import asyncio
@@ -13,6 +15,7 @@ import io
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -192,14 +195,41 @@ async def read_models() -> None:
         await connect.close()
 
 
-def main() -> None:
-    """Import the commands and serve orders."""
+def preload() -> None:
+    """Import the commands."""
     for name in IMPORTED:
         importlib.import_module(name)
     asyncio.run(read_models())
     gc.collect()
     gc.freeze()  # a collection in a fork would write to each object, which copies its page
-    if (order := Forks(socket.socket(fileno=int(sys.argv[1]))).serve()) is not None:
+
+
+def serve_workers(listener: socket.socket) -> socket.socket | None:
+    """Fork for each worker that connects. The commands are imported when the first one does.
+
+    Returns the connection in each forked process, and None in this process at the end.
+    """
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    is_loaded = False
+    while listener.fileno() in select.select([listener.fileno(), STDIN], [], [])[0]:
+        orders, _ = listener.accept()
+        if not is_loaded:
+            preload()
+            is_loaded = True
+        if not os.fork():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, interrupt)
+            listener.close()
+            return orders
+        orders.close()
+    return None
+
+
+def main() -> None:
+    """Serve workers, the orders of one of them, or run one order."""
+    orders = serve_workers(socket.socket(fileno=int(sys.argv[1])))
+    if orders is not None and (order := Forks(orders).serve()) is not None:
         run(order)
 
 

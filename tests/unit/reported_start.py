@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TextIO
 
@@ -74,8 +75,8 @@ def end_late(word: str) -> None:
 
 if __name__ == "__main__":
     sys.stderr.write(json.dumps(described()) + "\n")
-    if sys.argv[1] == "wait":
-        signal.pause()
+    while sys.argv[1] == "wait":
+        time.sleep(0.05)  # `signal.pause` would miss a signal that comes just before it
     sys.stdout.write(sys.stdin.read())
     if sys.argv[1] in LATE:
         end_late(sys.argv[1])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.preloaded import PreloadedProcess, Preloader, Process, Session, fork, of_this_worker
+from tests.preloaded import Imported, PreloadedProcess, Preloader, Process, Session, fork, of_this_worker
 
 PROGRAM = "tests.unit.reported_start"
 TREE = Path(__file__).resolve().parents[2]
@@ -155,16 +156,32 @@ async def test_without_pytest() -> None:
     assert await process.wait() == 0
 
 
-def test_the_preloader_has_one_thread() -> None:
-    """A fork of a process with several threads may deadlock."""
-    preloader = Preloader()
-    asyncio.run(_use(preloader))
-    assert len(list(Path(f"/proc/{preloader.pid}/task").iterdir())) == 1
-    preloader.close()
-    assert not Path(f"/proc/{preloader.pid}").exists()
+def test_preloaders_of_workers() -> None:
+    """Each worker has a process of its own, forked from one. None has a second thread: forks may deadlock."""
+    imported = Imported()
+    preloaders = [Preloader(imported.address) for _ in range(2)]
+    parents = asyncio.run(_parents_of_commands(preloaders))
+    assert len({*parents, imported.pid}) == 3
+    for preloader in preloaders:
+        preloader.close()
+    imported.close()
+    assert not Path(f"/proc/{imported.pid}").exists()
 
 
-async def _use(preloader: Preloader) -> None:
-    order = {"module": PROGRAM, "arguments": ["0"], "env": dict(os.environ), "cwd": str(TREE)}
-    process = await fork(preloader, order, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
-    assert await process.wait() == 0
+async def _parents_of_commands(preloaders: list[Preloader]) -> list[int]:
+    """Run a command of each preloader; return the process ids of what has forked them."""
+    order = {"module": PROGRAM, "arguments": ["wait"], "env": dict(os.environ), "cwd": str(TREE)}
+    parents = []
+    for preloader in preloaders:
+        process = await fork(preloader, order, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+        parents.append(parent_of(process.pid))
+        process.kill()
+        assert await process.wait() == -signal.SIGKILL
+    return parents
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent of a process, which has one thread."""
+    (parent,) = re.findall(r"^PPid:\t(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1
+    return int(parent)
