@@ -44,10 +44,10 @@ the gateway could not find out that AWS accepts the credentials again."""
 
 
 class FleetView(Protocol):
-    """How this replica is with its fleet."""
+    """The state of this replica in its fleet."""
 
     def in_words(self) -> tuple[bool, str]:
-        """Return whether it may send, as far as the fleet is concerned, and how it goes."""
+        """Return whether the fleet lets it send, and the state of the shared state, in words."""
         ...
 
     def notes(self) -> dict[str, str]:

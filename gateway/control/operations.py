@@ -82,7 +82,7 @@ class HoldLimitReached(OperationError):  # noqa: N818
 class ReleaseNotShared(OperationError):  # noqa: N818
     """The shared state did not confirm a release, so the campaign stays held.
 
-    It may have recorded the release all the same; then all replicas carry it out when they hear of it.
+    It may nevertheless have recorded the release; then all replicas carry it out when they learn of it.
     """
 
     def __init__(self) -> None:

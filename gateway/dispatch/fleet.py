@@ -90,7 +90,7 @@ class Fleet:
     # --- for readiness and metrics --------------------------------------------------------------------
 
     def in_words(self) -> tuple[bool, str]:
-        """Return whether this replica may send, as far as the fleet is concerned, and how it goes."""
+        """Return whether the fleet lets this replica send, and the state of the shared state, in words."""
         may_send, words = self._member.in_words()
         hindered = self.suppressions.in_words()
         return (may_send, words) if hindered is None or not may_send else (False, f"{words}; {hindered}")

@@ -1,4 +1,4 @@
-"""Makes this replica a member of its fleet: exchanges beats with the shared state, and tells how that goes.
+"""Makes this replica a member of its fleet: exchanges beats with the shared state, and reports on them.
 
 Permits say when the next beat is due: more often if the replica has calls to make, less often if it is idle.
 Operators' actions and conditions of campaigns may want it earlier. No call waits for it.
@@ -27,8 +27,8 @@ from gateway.telemetry import FleetFigures
 log = logging.getLogger(__name__)
 
 OUTAGE_BEATS, OUTAGE_S = 3, 0.75
-"""Beats missed in a row, or seconds without a reply if one is missed, after which an outage is logged; less
-is a hiccup."""
+"""Beats missed in a row, or seconds without a reply if one is missed, after which an outage is logged;
+shorter interruptions are not logged."""
 NAME_REFUSALS = 10
 """Beats refused in a row because of the name after which that is logged. A replica that has just ended keeps
 its name for a second."""
@@ -186,7 +186,7 @@ class FleetMember:
             while not self._has_left.is_set():
                 await self._sleep_until_due()
                 await self._beat()
-            await asyncio.Future()  # until cancelled: what runs on is no bug
+            await asyncio.Future()  # until cancelled: that a task still runs is no bug
         finally:
             if self._looking is not None:
                 self._looking.cancel()
@@ -355,7 +355,7 @@ class FleetMember:
         return self._now() - self._answered_at if is_away else 0.0
 
     def in_words(self) -> tuple[bool, str]:
-        """Return whether this replica may send, as far as the fleet is concerned, and how it goes."""
+        """Return whether the fleet lets this replica send, and the state of the shared state, in words."""
         problem = self._problem or "no reply yet"
         if self._name_taken:
             return False, f"{self._words_on_name()}; nothing is sent"

@@ -49,7 +49,7 @@ class TrailFigures(NamedTuple):
 
 
 class GuardFigures(NamedTuple):
-    """How the guard is.
+    """The state of the guard.
 
     `decisions` are counted by rule, reason and decision. `version` is empty without a guard file. `lists` has
     the size of each list and the seconds since its file was changed (None if it is gone), `holidays_end` the
