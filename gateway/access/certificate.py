@@ -1,4 +1,4 @@
-"""The names in a certificate, as those are read that a proxy hands on."""
+"""Reads the names in a certificate that a proxy forwards."""
 
 from functools import lru_cache
 

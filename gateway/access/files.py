@@ -26,7 +26,7 @@ class WatchedFile:
         self._looked = False
 
     def changed(self) -> bool:
-        """Whether the file is another than at the last look, or this is the first; that it went counts."""
+        """Whether the file has changed or disappeared since the last look, or this is the first look."""
         found = self._signature()
         changed = not self._looked or found != self._seen
         self._looked, self._seen = True, found

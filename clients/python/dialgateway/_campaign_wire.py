@@ -101,7 +101,7 @@ def action_done(response: ActionResponse) -> ActionDone:
 def confirmation(
     response: ActionResponse | compliance_pb.SuppressNumberResponse | compliance_pb.AllowNumberResponse,
 ) -> Confirmation | None:
-    """Convert which replicas have carried something out; None without a shared state."""
+    """Convert the names of the replicas that have carried out an action; None without a shared state."""
     if not response.HasField("confirmation"):
         return None
     told = response.confirmation
