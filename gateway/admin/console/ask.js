@@ -1,9 +1,9 @@
-// Hold, release and purge: asked first, with the number affected, then posted with the token.
+// Asks before a hold, release or purge, with the number of dial requests, and posts it with the token.
 
 import { byId, make, mark, say, show } from "./dom.js";
 import { count, plural, visible } from "./words.js";
 
-const KEPT = "operator"; // the name alone outlives the page; the token stays in this variable
+const KEPT = "operator"; // only the name is stored in the browser; the token stays in a variable of the page
 let token = "";
 
 const WORDS = {
@@ -36,12 +36,12 @@ export class Ask {
     this.onSay = onSay;
     this.dialog = byId("ask");
     this.kind = null;
-    this.me = null; // who a proxy says is looking; else a name is typed
+    this.me = null; // the user that a proxy states; without one, the name is typed
     fetch("api/me").then((said) => said.json()).then(({ identity }) => { this.me = identity; }).catch(() => {});
     byId("ask-form").addEventListener("submit", (event) => { event.preventDefault(); this.#do(); });
     byId("ask-cancel").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("close", () => {
-      if (this.dialog.open) return; // the event comes late: somebody has asked again already
+      if (this.dialog.open) return; // the event came late: the dialog is open again
       this.kind = null;
       this.#showLock();
       onClosed(this.id);
@@ -73,7 +73,7 @@ export class Ask {
     byId(this.me || byId("ask-operator").value ? "ask-reason" : "ask-operator").focus();
   }
 
-  /** Name the number as it is now. */
+  /** Show the present number of dial requests. */
   show() {
     this.#showLock();
     if (!this.kind) return;
@@ -101,7 +101,7 @@ export class Ask {
         this.dialog.close();
         this.onSay(`${WORDS[kind].done(said.answered)}: ${visible(id)}${reach(kind, said)}`);
       } else {
-        // The row may have gone meanwhile, and the gateway may know nothing of the campaign any more.
+        // The row may be gone by now, and the gateway may no longer know the campaign.
         if (status === 404 && kind === "hold") { this.knownOnly = false; this.show(); }
         if (status === 401) { token = ""; show(byId("ask-token-field"), true); }
         this.#refuse(said.error, status === 401 ? "ask-token" : "ask-reason");
@@ -134,7 +134,7 @@ export class Ask {
   #pressLock() { token = ""; this.#showLock(); }
 }
 
-/** Which replicas have carried an action out; nothing without a fleet. */
+/** The replicas that have carried out an action, in words; empty without a fleet. */
 function reach(kind, { confirmed, unconfirmed, only_here: onlyHere }) {
   if (!confirmed) return "";
   const names = (replicas) => replicas.map(visible).join(", ");
@@ -158,7 +158,7 @@ async function post(kind, body, shown) {
   return { status: response.status, said };
 }
 
-/** Say something for some seconds, in the corner; more for longer. */
+/** Show a message in the corner for some seconds; longer messages stay longer. */
 export function toast(words) {
   const element = make("p", "toast", words);
   byId("toasts").append(element);

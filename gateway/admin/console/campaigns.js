@@ -1,4 +1,4 @@
-// The table of campaigns: filtered, sorted, and changed only where something is another.
+// The table of campaigns: filtered, sorted, and changed only in cells whose content has changed.
 
 import { arrange, byId, choices, make, mark, meter, say, show } from "./dom.js";
 import { count, length, plural, rate, visible } from "./words.js";
@@ -19,7 +19,7 @@ const COLUMNS = [
 ];
 
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
-/** What a search looks at: the id, the name and the tags. */
+/** The text that a search looks through: the id, the name and the tags. */
 const sought = (row) => [row.campaign_id, row.name, ...row.tags.map(([key, value]) => `${key}=${value}`)].join("\n").toLowerCase();
 const others = (row) => row.counts[1] + row.counts[2] + row.counts[3] + row.counts[4];
 
@@ -40,7 +40,7 @@ export class Campaigns {
     this.#head();
     byId("find").addEventListener("input", () => this.#anew());
     byId("campaign-more").addEventListener("click", () => { this.limit += MORE; this.#anew(false); });
-    // Rows keep their places under the pointer: nobody should press another campaign's button.
+    // Rows keep their places while the pointer is over them, so that nobody presses another campaign's button.
     const table = byId("campaign-table");
     table.addEventListener("pointerenter", () => { this.pointed = true; });
     table.addEventListener("pointerleave", () => { this.pointed = false; });
@@ -56,7 +56,7 @@ export class Campaigns {
     this.#fill();
   }
 
-  /** Give the focus to what can be done to a campaign, where its row is shown. */
+  /** Move the focus to the buttons of a campaign, if its row is shown. */
   focus(id) { this.rows.get(id)?.focus(); }
 
   #anew(fromStart = true) {
@@ -145,7 +145,7 @@ class Row {
     this.queue = make("span");
     this.meter = meter();
     this.name = make("span", "called");
-    this.name.dir = "auto"; // keeps its direction to itself, as the id's element does
+    this.name.dir = "auto"; // its direction does not affect the text around it, as with the element of the id
     this.tags = make("p", "tags");
     const name = make("td", "name", "", this.name, make("bdi", "id", visible(id)), this.tags);
     const cells = COLUMNS.slice(3).map(([, words]) => { const cell = make("td", "number"); cell.dataset.label = words; return cell; });
@@ -183,7 +183,7 @@ class Row {
     const focused = document.activeElement === (held ? this.hold : this.release);
     show(this.hold, !held);
     show(this.release, held);
-    if (focused) this.focus(); // a button that goes hands the focus to the one in its place
+    if (focused) this.focus(); // the button that had the focus was replaced
     this.purge.disabled = !row.queued;
   }
 
@@ -203,13 +203,13 @@ class Row {
   }
 }
 
-/** One replica's part of a campaign; its state only where it is another than the campaign's. */
+/** One replica's part of a campaign; its state is shown only if it differs from the campaign's. */
 function words(part, row) {
   const state = part.state === row.state ? "" : `${part.state}, `;
   return `${visible(part.replica)}: ${state}${count(part.queued)} waiting, ${count(part.in_flight)} in calls, ${rate(part.rate)}/s`;
 }
 
-/** Why a campaign does not flow and what ends that; for one that flows, what was done to it last. */
+/** Why a campaign does not flow, and what ends that; for one that flows, the last action of an operator. */
 function why(row, at) {
   if (row.held) {
     const answers = row.answering ? "what comes is answered HELD" : "what comes waits";

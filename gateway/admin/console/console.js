@@ -1,4 +1,4 @@
-// Puts the page together: what comes in goes to the model, and from there to each part, once a frame.
+// Connects the parts of the page: messages go to the model, and each part draws it once a frame.
 
 import { Ask, toast } from "./ask.js";
 import { Campaigns } from "./campaigns.js";

@@ -1,10 +1,10 @@
-// The few ways in which this page touches its document. Text is only ever text: no markup is parsed.
+// All functions that change the document. They set text only as text: no markup is parsed.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 export const byId = (id) => document.getElementById(id);
 
-/** A new element with a class, text and children; `text` of others goes in here and nowhere else. */
+/** A new element with a class, text and children. `text` may come from callers: it is never parsed as markup. */
 export function make(tag, name = "", text = "", ...children) {
   const element = document.createElement(tag);
   if (name) element.className = name;
@@ -20,7 +20,7 @@ export function draw(tag, attributes = {}, text = "") {
   return element;
 }
 
-/** Set text, where it is another: what has not changed is not laid out again. */
+/** Set a text only if it differs, so that an unchanged element is not laid out again. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -33,7 +33,7 @@ export function show(element, visible) {
   if (element.hidden === visible) element.hidden = !visible;
 }
 
-/** Make `parent` hold exactly `children` in order, moving only what stands elsewhere. */
+/** Give `parent` exactly these `children`, in order; move only those in another place. */
 export function arrange(parent, children) {
   let next = parent.firstChild;
   for (const child of children) {
@@ -47,7 +47,7 @@ export function arrange(parent, children) {
   }
 }
 
-/** A meter of the share 0 to 1; one with an `alarm` turns to another colour shortly before its end. */
+/** A meter of the share 0 to 1; one with an `alarm` turns to another color shortly before its end. */
 export function meter(alarm = false) {
   const bar = make("i");
   const element = make("div", "meter", "", bar);
@@ -62,7 +62,7 @@ export function meter(alarm = false) {
   };
 }
 
-/** A group of buttons of which one is pressed. */
+/** A group of buttons, one of which is pressed. */
 export function choices(parent, options, chosen, onChoose) {
   const buttons = new Map();
   for (const [value, words] of options) {

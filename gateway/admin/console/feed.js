@@ -1,4 +1,4 @@
-// The stream of events: opened, watched for silence, and opened again.
+// The stream of events: opens it, and opens it again if nothing arrives.
 
 const SILENT_MS = 5000;
 const AGAIN_MS = 2000;
@@ -36,7 +36,7 @@ export function listen(path, onMessage, onState) {
     if (!source) return;
     if (silent > SILENT_MS) { onState("lost"); open(); } else if (silent > 2500) onState("late");
   }, 500);
-  // A page that nobody sees asks for nothing; once seen again it is told everything anew.
+  // A hidden page has no stream; when it is visible again, a new stream begins with the whole state.
   document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
   window.addEventListener("pagehide", close);
   open();

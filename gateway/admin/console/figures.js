@@ -1,4 +1,4 @@
-// The strip of figures at the top: how it stands now.
+// The strip of figures at the top: the present state.
 
 import { make, meter, say } from "./dom.js";
 import { count, length, plural, rate, visible } from "./words.js";

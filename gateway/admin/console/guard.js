@@ -1,4 +1,4 @@
-// What the rules of calling have refused, and how many dial requests wait for them.
+// The refusals by rules of calling, and the number of dial requests that wait for them.
 
 import { arrange, byId, make, say, show } from "./dom.js";
 import { count, plural, visible } from "./words.js";

@@ -1,8 +1,8 @@
-// What the gateway has told: everything at first, then what differs.
+// The state that the gateway has sent: the whole state first, then differences.
 
 const POINTS = 600;
 const FAILURES = 50;
-// Browsers do not say whose page asks over plain HTTP, except on loopback, so the gateway refuses the change.
+// Over plain HTTP, except on loopback, browsers do not state which page sends a request, so the gateway refuses changes.
 const PLAIN = "The gateway refuses changes from a page over plain HTTP: use a port-forward to localhost, or a proxy with TLS.";
 
 export class Model {
@@ -16,7 +16,7 @@ export class Model {
     this.locked = "";
   }
 
-  /** Take a message; return whether it was the first, which tells everything. */
+  /** Apply a message; return whether it was a first one, with the whole state. */
   take(message, receivedAt) {
     if (message.first) {
       this.fields = message.fields;

@@ -1,4 +1,4 @@
-// Who calls, and which calls failed.
+// The callers, and the calls that failed.
 
 import { arrange, byId, make, meter, say, show } from "./dom.js";
 import { count, plural, timeOfDay, visible } from "./words.js";
@@ -32,7 +32,7 @@ export class Callers {
   }
 }
 
-/** A call's number with its instant: a gateway that takes another's place counts from 1 as well. */
+/** The number of a call with its instant, since a gateway that replaces another one counts from 1 again. */
 const nameOf = (failed) => `${failed.number} at ${failed.at}`;
 
 export class Failures {

@@ -23,7 +23,7 @@ function axisWords(value) {
 export class Plot {
   /**
    * `series` are stacked: {name, style, of(bucket)}; `lines` are {name, style, of(bucket), shown(buckets)}.
-   * `onCursor` is told the share of the width under the pointer, or null.
+   * `onCursor` gets the position of the pointer as a share of the width, or null.
    */
   constructor(parent, { title, unit, series, lines, least }, onCursor, onStep) {
     Object.assign(this, { title, series, lines, least, buckets: [], cursor: null, width: 400 });
@@ -57,7 +57,7 @@ export class Plot {
     this.draw();
   }
 
-  /** What stands in the legend, in words: for those who hear the page. */
+  /** The content of the legend in words, for screen readers. */
   spoken() { return this.keys.filter((key) => !key.item.hidden).map((key) => key.item.textContent).join(", "); }
 
   draw() {
@@ -102,7 +102,7 @@ export class Plot {
 
   #drawColumns() {
     const wide = (this.width - LEFT - RIGHT) / Math.max(1, this.buckets.length);
-    const gap = wide > 5 ? 1 : 0; // narrow columns with gaps would flicker before the eye
+    const gap = wide > 5 ? 1 : 0; // gaps between narrow columns flicker
     const floor = this.buckets.map(() => 0);
     this.series.forEach((each, row) => {
       let path = "";

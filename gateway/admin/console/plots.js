@@ -1,4 +1,4 @@
-// The three plots, which share their stretch of time and their cursor.
+// The three plots, which share their time span and their cursor.
 
 import { byId, choices, say } from "./dom.js";
 import { Plot } from "./plot.js";
@@ -83,7 +83,7 @@ export class Plots {
   }
 }
 
-/** Put points, one a second, into buckets of `step`; rates are sums over what a bucket lasted. */
+/** Put points, one a second, into buckets of `step`; a rate is a sum divided by the time of the bucket. */
 function bucketed(model, stretch, step) {
   const number = stretch / step;
   const newest = Math.floor((model.points.at(-1)?.number ?? 0) / step);

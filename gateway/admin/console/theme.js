@@ -1,4 +1,4 @@
-// Light, dark, or what the system says; kept in this browser.
+// The theme: light, dark, or that of the system; stored in this browser.
 
 import { make, say } from "./dom.js";
 
@@ -8,7 +8,7 @@ export function theme(button) {
   let chosen = NAMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "system";
   const icon = make("span", "icon");
   icon.setAttribute("aria-hidden", "true");
-  const words = make("span", "words"); // a narrow page shows the icon alone; the words stay for readers
+  const words = make("span", "words"); // a narrow page shows only the icon; the words remain for screen readers
   button.replaceChildren(icon, words);
   function apply() {
     if (chosen === "system") delete document.documentElement.dataset.theme;

@@ -1,4 +1,4 @@
-// Numbers, lengths of time and foreign text, as they are shown.
+// Formats numbers, durations and text from callers.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -13,7 +13,7 @@ export const plural = (number, one, many = `${one}s`) => `${count(number)} ${num
 
 export const timeOfDay = (epochS) => clock.format(epochS * 1000);
 
-/** A length of time in its two largest units. */
+/** A duration in its two largest units. */
 export function length(seconds) {
   const s = Math.max(0, seconds);
   if (s < 10) return `${tenth.format(s)} s`;
@@ -25,7 +25,7 @@ export function length(seconds) {
 // Control, format, surrogate and private characters, and the separators that break lines.
 const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
 
-/** Foreign text with what cannot be seen, or turns the direction of others, spelled out. */
+/** Text from callers, with invisible characters and those that change the text direction spelled out. */
 export function visible(text) {
   return text.replace(unseen, (character) => {
     const code = character.codePointAt(0);
