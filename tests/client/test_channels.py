@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import grpc
@@ -37,6 +39,21 @@ def test_grpc_knows_every_option() -> None:
     library = file.read_bytes()
     for name, _ in _channels.with_server_name(_channels.options(_channels.KEEPALIVE_S), "name"):
         assert name.encode() + b"\0" in library, name
+
+
+@pytest.mark.parametrize("keepalive", [timedelta.max, math.inf])
+async def test_a_keepalive_without_an_end_is_none(
+    gateway: ScriptedGateway, keepalive: timedelta | float
+) -> None:
+    """gRPC's options are numbers of 32 bits, and the longest of them stands for no pings."""
+    async with DialGatewayClient(gateway.target, keepalive=keepalive) as client:
+        assert [result.accepted async for result in client.dial("c", requests(1))] == [True]
+
+    def dial() -> list[bool]:
+        with SyncDialGatewayClient(gateway.target, keepalive=keepalive) as sync:
+            return [result.accepted for result in sync.dial("c", requests(1))]
+
+    assert await asyncio.to_thread(dial) == [True]
 
 
 @asynccontextmanager

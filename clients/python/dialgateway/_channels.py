@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 30.0, 10.0
 """A connection that goes silent during a call is noticed within 40 seconds. The gateway allows a ping every
 10 seconds; a server ends connections with more frequent pings."""
-
+LONGEST_KEEPALIVE_S = (2**31 - 1) / 1000
+"""The longest time of a gRPC option, 24 days. gRPC sends no pings then."""
 
 RECEIVED_BYTES = 16 << 20
 """The largest message that the client reads from a gateway, in bytes."""
@@ -28,9 +29,14 @@ def seconds(duration: timedelta | float) -> float:
     return duration.total_seconds() if isinstance(duration, timedelta) else duration
 
 
+def keepalive_seconds(keepalive: timedelta | float) -> float:
+    """Return a keepalive in seconds, `LONGEST_KEEPALIVE_S` at most."""
+    return min(seconds(keepalive), LONGEST_KEEPALIVE_S)
+
+
 def options(keepalive: timedelta | float, *, http_proxy: bool = False) -> list[tuple[str, int]]:
     """Return the gRPC options of a channel that the client opens. `keepalive` is in seconds if a number."""
-    keepalive_s = seconds(keepalive)
+    keepalive_s = keepalive_seconds(keepalive)
     timeout_ms = int(min(keepalive_s, KEEPALIVE_TIMEOUT_S) * 1000)
     return [
         ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),

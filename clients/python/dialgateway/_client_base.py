@@ -56,7 +56,7 @@ class ClientBase(ABC, Generic[ChannelT, CallT]):
                 not close it. Reconnecting and keepalive then depend on its options.
             keepalive: a timedelta, or seconds. During calls the connection is checked after this much
                 silence, and a stream that waits for answers sends an empty message. The gateway allows 10 s
-                or more.
+                or more; 24 days or more turn it off.
             http_proxy: whether to use the proxy that the environment names (`grpc_proxy`, `https_proxy`,
                 `http_proxy`, except for the hosts in `no_proxy`). By default it is ignored.
             jitter: returns numbers from 0 to 1, for the lengths of pauses.
@@ -70,7 +70,7 @@ class ClientBase(ABC, Generic[ChannelT, CallT]):
         self._window, self._chunk = window, chunk
         self._new_state("")  # raises ValueError now, not at the first call
         self._metadata = tuple(metadata)
-        self._idle_message_s = _channels.seconds(keepalive)
+        self._idle_message_s = _channels.keepalive_seconds(keepalive)
         options = _channels.with_server_name(_channels.options(keepalive, http_proxy=http_proxy), server_name)
         # A channel of grpc.aio belongs to the event loop that runs when it is made, so it is made later.
         self._channels = _channels.Channels(lambda: self._open_channel(target, credentials, options), channel)
