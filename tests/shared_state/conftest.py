@@ -1,10 +1,17 @@
-"""Fixtures with real servers. A test that uses one runs once for each program that this machine has."""
+"""Fixtures with real servers: Valkey and Redis.
 
+A test runs once for each program that this machine has, unless it uses `fleet_server`.
+"""
+
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
+from tests.cases import MORE
 from tests.shared_state.servers import PROGRAMS, Server, absent, running
 
 
@@ -21,6 +28,32 @@ def program(request: pytest.FixtureRequest) -> str:
 def real_server(program: str, tmp_path: Path) -> Iterator[Server]:
     """Run a new server for the test."""
     with running(program, tmp_path / program) as server:
+        yield server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Choose the server programs of the tests that use `fleet_server`."""
+    if "fleet_server" in metafunc.fixturenames:
+        programs = PROGRAMS if os.environ.get(MORE) else (program_of(metafunc.function.__name__),)
+        metafunc.parametrize("fleet_server", programs, indirect=True)
+
+
+def program_of(test: str) -> str:
+    """Return the program on which a test of whole gateways runs. The scripts are tested on both programs.
+
+    It depends on the version of Python, so that CI, which tests two of them, runs each test on both programs.
+    """
+    present = [program for program in PROGRAMS if not absent(program)] or PROGRAMS
+    return present[(crc32(test.encode()) + sys.version_info.minor // 2) % len(present)]
+
+
+@pytest.fixture
+def fleet_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """Run a new server for a test of whole gateways, which takes long, on one of the programs."""
+    name: str = request.param
+    if reason := absent(name):
+        pytest.skip(reason)
+    with running(name, tmp_path / name) as server:
         yield server
 
 

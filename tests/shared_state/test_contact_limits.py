@@ -50,9 +50,9 @@ async def asked(
     return await replica.ask(*dials(count, prefix), campaign=campaign)
 
 
-async def test_a_limit_is_shared_by_campaigns_and_replicas(real_server: Server, tmp_path: Path) -> None:
+async def test_a_limit_is_shared_by_campaigns_and_replicas(fleet_server: Server, tmp_path: Path) -> None:
     """Of many requests at once exactly as many are sent as have room; the rest learns when there is room."""
-    async with fleet_of(2, real_server.url, **limited(tmp_path)) as fleet:
+    async with fleet_of(2, fleet_server.url, **limited(tmp_path)) as fleet:
         await fleet.joined()
         await fleet.certain()
         one, two = fleet.replicas
@@ -67,10 +67,10 @@ async def test_a_limit_is_shared_by_campaigns_and_replicas(real_server: Server, 
         assert counts(await asked(one, "free", campaign=FREE)) == {"ACCEPTED": 5}
 
 
-async def test_emails_count_under_no_limit(real_server: Server, tmp_path: Path) -> None:
+async def test_emails_count_under_no_limit(fleet_server: Server, tmp_path: Path) -> None:
     """In a call of calls, texts and e-mails, a limit of calls to a number counts only its own channel."""
     by_channel = RULES.replace("hours:", "channels: [telephony, email], hours:")
-    async with fleet_of(1, real_server.url, connect_api="v2", **limited(tmp_path, by_channel)) as fleet:
+    async with fleet_of(1, fleet_server.url, connect_api="v2", **limited(tmp_path, by_channel)) as fleet:
         await fleet.joined()
         await fleet.certain()
         requests = [*dials(5, "call"), *dials(4, "text"), *dials(4, "mail", phone_number="")]
@@ -83,12 +83,12 @@ async def test_emails_count_under_no_limit(real_server: Server, tmp_path: Path) 
         assert counts(results[5:]) == {"ACCEPTED": 8}
 
 
-async def test_a_limit_outlives_the_processes(real_server: Server, tmp_path: Path) -> None:
+async def test_a_limit_outlives_the_processes(fleet_server: Server, tmp_path: Path) -> None:
     """Also if the key of the hashes of numbers is kept in the store."""
     settings = limited(tmp_path, key=False)
-    async with fleet_of(1, real_server.url, **settings) as fleet:
+    async with fleet_of(1, fleet_server.url, **settings) as fleet:
         assert counts(await asked(fleet.replicas[0], "a", 3)) == {"ACCEPTED": 3}
-    async with fleet_of(1, real_server.url, **settings) as fleet:
+    async with fleet_of(1, fleet_server.url, **settings) as fleet:
         await fleet.certain()
         assert counts(await asked(fleet.replicas[0], "b", 1)) == {FULL: 1}
         assert not fleet.dialed()
@@ -102,9 +102,9 @@ async def checked(replica: Replica, *phones: str, expires_in: float = 120.0) -> 
         return list((await client.check_dial_requests(CAMPAIGN, requests)).checks)
 
 
-async def test_a_check_tells_whether_limits_have_room(real_server: Server, tmp_path: Path) -> None:
+async def test_a_check_tells_whether_limits_have_room(fleet_server: Server, tmp_path: Path) -> None:
     """It counts nothing, whichever replica is asked and however often. Without the store nobody knows."""
-    async with fleet_of(2, real_server.url, **limited(tmp_path)) as fleet:
+    async with fleet_of(2, fleet_server.url, **limited(tmp_path)) as fleet:
         await fleet.joined()
         await fleet.certain()
         one, two = fleet.replicas
@@ -121,15 +121,15 @@ async def test_a_check_tells_whether_limits_have_room(real_server: Server, tmp_p
         assert other.verdict is DialCheckVerdict.SEND
         (waits,) = await checked(two, PHONE, expires_in=7_200.0)
         assert (waits.verdict, waits.reason) == (DialCheckVerdict.WAIT, Reason.CONTACT_LIMIT)
-        real_server.kill()
+        fleet_server.kill()
         (unknown,) = await checked(two, OTHER)
         assert (unknown.verdict, unknown.reason) == (DialCheckVerdict.WAIT, Reason.CONTACT_LIMIT)
         assert unknown.detail.startswith("limits: the shared state does not tell")
 
 
-async def test_an_observed_limit_refuses_nothing(real_server: Server, tmp_path: Path) -> None:
+async def test_an_observed_limit_refuses_nothing(fleet_server: Server, tmp_path: Path) -> None:
     text = RULES.replace("limits: [calls]", "limits: [calls], observe: true")
-    async with fleet_of(1, real_server.url, **limited(tmp_path, text)) as fleet:
+    async with fleet_of(1, fleet_server.url, **limited(tmp_path, text)) as fleet:
         assert counts(await asked(fleet.replicas[0], "a")) == {"ACCEPTED": 5}
         decisions = fleet.replicas[0].gateway.guard.decisions
         observed = {one.reason.name: n for one, n in decisions.items() if one.decision.value == "observed"}
@@ -153,19 +153,19 @@ async def lost(fleet: FleetWorld) -> None:
 
 
 async def test_without_the_store_only_requests_without_limits_are_sent(
-    real_server: Server, tmp_path: Path
+    fleet_server: Server, tmp_path: Path
 ) -> None:
     """When it is back without its data, earlier calls are not known, and limits count as full."""
-    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+    async with fleet_of(1, fleet_server.url, **limited(tmp_path)) as fleet:
         await fleet.joined()
         (replica,) = fleet.replicas
         assert counts(await asked(replica, "before", 1)) == {"ACCEPTED": 1}
-        real_server.kill()
+        fleet_server.kill()
         await lost(fleet)
         stream = await waiting(replica, "limited")
         assert counts(await asked(replica, "free", campaign=FREE)) == {"ACCEPTED": 5}
         assert fleet.dialed().total() == 1
-        real_server.start()
+        fleet_server.start()
         await stream.finish()
         (result,) = await stream.rest()
         assert verdict(result) == IN_DOUBT
@@ -173,16 +173,16 @@ async def test_without_the_store_only_requests_without_limits_are_sent(
         assert fleet.dialed().total() == 1
 
 
-async def test_a_store_that_keeps_its_data_goes_on_counting(real_server: Server, tmp_path: Path) -> None:
-    real_server.command("CONFIG", "SET", "appendonly", "yes")
-    real_server.options = {**real_server.options, "appendonly": "yes"}
-    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+async def test_a_store_that_keeps_its_data_goes_on_counting(fleet_server: Server, tmp_path: Path) -> None:
+    fleet_server.command("CONFIG", "SET", "appendonly", "yes")
+    fleet_server.options = {**fleet_server.options, "appendonly": "yes"}
+    async with fleet_of(1, fleet_server.url, **limited(tmp_path)) as fleet:
         await fleet.joined()
         (replica,) = fleet.replicas
         assert counts(await asked(replica, "before", 2)) == {"ACCEPTED": 2}
-        real_server.terminate()
+        fleet_server.terminate()
         await lost(fleet)
-        real_server.start()
+        fleet_server.start()
         assert counts(await asked(replica, "after", 2)) == {"ACCEPTED": 1, IN_DOUBT: 1}
 
 
@@ -217,11 +217,11 @@ def test_the_check_says_that_a_limit_needs_a_shared_state(capfd: pytest.CaptureF
 
 @pytest.mark.usefixtures("alone")
 def test_the_check_warns_of_a_store_that_forgets_calls(
-    real_server: Server, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fleet_server: Server, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DIAL_GATEWAY_SHARED_STATE_URL", real_server.url)
+    monkeypatch.setenv("DIAL_GATEWAY_SHARED_STATE_URL", fleet_server.url)
     main.main(["check"])
     assert NO_FILE in " ".join(capfd.readouterr().out.split())
-    real_server.command("CONFIG", "SET", "appendonly", "yes")
+    fleet_server.command("CONFIG", "SET", "appendonly", "yes")
     main.main(["check"])
     assert "append-only" not in capfd.readouterr().out

@@ -30,9 +30,9 @@ def owners(fleet: FleetWorld) -> Counter[str]:
 
 
 @pytest.mark.timed
-async def test_one_gateway_reads_the_state_of_a_paused_campaign_and_all_go_on(real_server: Server) -> None:
+async def test_one_gateway_reads_the_state_of_a_paused_campaign_and_all_go_on(fleet_server: Server) -> None:
     """Each lists it as parked; nobody calls; all dial within two seconds after the campaign runs."""
-    async with fleet_of(3, real_server.url) as fleet:
+    async with fleet_of(3, fleet_server.url) as fleet:
         await fleet.joined()
         fleet.simulator.connect.set_state(CAMPAIGN, CampaignState.PAUSED)
         for each in fleet.replicas:
@@ -53,8 +53,8 @@ async def test_one_gateway_reads_the_state_of_a_paused_campaign_and_all_go_on(re
 
 
 @pytest.mark.timed
-async def test_another_gateway_reads_the_state_when_the_first_leaves(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
+async def test_another_gateway_reads_the_state_when_the_first_leaves(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         fleet.simulator.connect.set_state(CAMPAIGN, CampaignState.PAUSED)
         for each in fleet.replicas:

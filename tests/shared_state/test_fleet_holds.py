@@ -28,9 +28,9 @@ from tests.shared_state.servers import Server
 
 
 @pytest.mark.timed
-async def test_a_hold_through_one_replica_stops_all_within_a_second(real_server: Server) -> None:
+async def test_a_hold_through_one_replica_stops_all_within_a_second(fleet_server: Server) -> None:
     """No call of any replica arrives later than a second after the request; the reply names all replicas."""
-    async with fleet_of(3, real_server.url, call_rate=40.0, linger=0.0) as fleet:
+    async with fleet_of(3, fleet_server.url, call_rate=40.0, linger=0.0) as fleet:
         await fleet.joined()
         for number, replica in enumerate(fleet.replicas):
             await replica.stream().send(*dials(800, f"load-{number}"))
@@ -52,12 +52,12 @@ async def test_a_hold_through_one_replica_stops_all_within_a_second(real_server:
         await until(lambda: len(list(journal)) > before)
 
 
-async def test_a_hold_survives_the_restart_of_all_replicas(real_server: Server) -> None:
+async def test_a_hold_survives_the_restart_of_all_replicas(fleet_server: Server) -> None:
     """The next generation of replicas reads the hold before it sends anything."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         await act(fleet.replicas[0], HOLD)
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         streams = [replica.stream() for replica in fleet.replicas]
         for number, stream in enumerate(streams):
             await stream.send(*dials(5, f"new-{number}"))
@@ -74,9 +74,9 @@ async def test_a_hold_survives_the_restart_of_all_replicas(real_server: Server) 
             assert verdicts(await stream.rest()) == ["ACCEPTED"] * 5
 
 
-async def test_counts_of_all_replicas_are_added_up(real_server: Server) -> None:
+async def test_counts_of_all_replicas_are_added_up(fleet_server: Server) -> None:
     """Purges and holds that answer count what every replica has answered."""
-    async with fleet_of(3, real_server.url) as fleet:
+    async with fleet_of(3, fleet_server.url) as fleet:
         await fleet.joined()
         await held_queue(fleet, 5, 6, 7)
         done = await act(fleet.replicas[2], PURGE)
@@ -91,9 +91,9 @@ async def test_counts_of_all_replicas_are_added_up(real_server: Server) -> None:
         assert verdicts(await fleet.replicas[0].ask(*dials(1, "late"))) == ["NOT_ACCEPTED HELD SAME_TOKEN"]
 
 
-async def test_a_replica_that_cannot_reach_the_store_is_named(real_server: Server) -> None:
+async def test_a_replica_that_cannot_reach_the_store_is_named(fleet_server: Server) -> None:
     """A replica that is cut off from the store is named; once it is back it has carried the hold out."""
-    async with lossy_proxy_to(real_server.port) as proxy, fleet_of(2, real_server.url) as fleet:
+    async with lossy_proxy_to(fleet_server.port) as proxy, fleet_of(2, fleet_server.url) as fleet:
         cut_off = await fleet.add("cut-off", shared_state_url=f"valkey://127.0.0.1:{proxy.port}")
         await fleet.joined()
         proxy.partitioned = True
@@ -104,9 +104,9 @@ async def test_a_replica_that_cannot_reach_the_store_is_named(real_server: Serve
         await until(lambda: state_in(cut_off) is CampaignState.HELD)
 
 
-async def test_any_replica_lists_the_fleet(real_server: Server) -> None:
+async def test_any_replica_lists_the_fleet(fleet_server: Server) -> None:
     """List and watch show sums and the part of each replica, whichever replica is asked."""
-    async with fleet_of(3, real_server.url) as fleet:
+    async with fleet_of(3, fleet_server.url) as fleet:
         await fleet.joined()
         await held_queue(fleet, 5, 6, 7)
         await listed_with(fleet.replicas[1], 18)
@@ -127,9 +127,9 @@ async def test_any_replica_lists_the_fleet(real_server: Server) -> None:
                     break
 
 
-async def test_dialctl_writes_the_part_of_each_replica(real_server: Server) -> None:
+async def test_dialctl_writes_the_part_of_each_replica(fleet_server: Server) -> None:
     """The table has a column for replicas, and the result of a hold names who has confirmed it."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         await held_queue(fleet, 3, 4)
         campaign = await listed_with(fleet.replicas[0], 7)
@@ -141,9 +141,9 @@ async def test_dialctl_writes_the_part_of_each_replica(real_server: Server) -> N
         assert reach(done.confirmation) == ("confirmed by gateway-0, gateway-1", "")
 
 
-async def test_dialctl_says_which_replicas_have_confirmed(real_server: Server) -> None:
+async def test_dialctl_says_which_replicas_have_confirmed(fleet_server: Server) -> None:
     """A hold that not all replicas have confirmed is no success: exit code 1, and the names on stderr."""
-    async with lossy_proxy_to(real_server.port) as proxy, fleet_of(2, real_server.url) as fleet:
+    async with lossy_proxy_to(fleet_server.port) as proxy, fleet_of(2, fleet_server.url) as fleet:
         await fleet.add("cut-off", shared_state_url=f"valkey://127.0.0.1:{proxy.port}")
         await fleet.joined()
         code, out, err = await dialctl(

@@ -42,9 +42,9 @@ def suppresses(replica: Replica) -> bool:
 
 
 @pytest.mark.timed
-async def test_nothing_is_sent_to_a_number_on_any_replica_a_second_later(real_server: Server) -> None:
+async def test_nothing_is_sent_to_a_number_on_any_replica_a_second_later(fleet_server: Server) -> None:
     """Under load on all replicas: no call with the number arrives later; other numbers go on."""
-    async with fleet_of(3, real_server.url, call_rate=40.0, linger=0.0) as fleet:
+    async with fleet_of(3, fleet_server.url, call_rate=40.0, linger=0.0) as fleet:
         await fleet.joined()
         for number, replica in enumerate(fleet.replicas):
             stream = replica.stream()
@@ -68,9 +68,9 @@ async def test_nothing_is_sent_to_a_number_on_any_replica_a_second_later(real_se
         assert sent("yes-") > others
 
 
-async def test_queued_requests_are_answered_on_all_replicas(real_server: Server) -> None:
+async def test_queued_requests_are_answered_on_all_replicas(fleet_server: Server) -> None:
     """They are answered without a permit, while their campaign is held."""
-    async with fleet_of(3, real_server.url) as fleet:
+    async with fleet_of(3, fleet_server.url) as fleet:
         await fleet.joined()
         async with client_of(fleet.replicas[0]) as client:
             await client.hold_campaign(CAMPAIGN, "test")
@@ -84,12 +84,12 @@ async def test_queued_requests_are_answered_on_all_replicas(real_server: Server)
         assert not fleet.dialed()
 
 
-async def test_a_suppression_outlives_all_replicas(real_server: Server) -> None:
+async def test_a_suppression_outlives_all_replicas(fleet_server: Server) -> None:
     """The next generation has it before it sends anything, with the key that the store has kept."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         await suppress(fleet.replicas[0])
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         await fleet.certain()
         assert await asked(fleet.replicas[1], "no") == [SUPPRESSED]
@@ -100,9 +100,9 @@ async def test_a_suppression_outlives_all_replicas(real_server: Server) -> None:
         assert await asked(fleet.replicas[0], "again") == ["ACCEPTED"]
 
 
-async def test_a_replica_without_the_store_is_named_and_follows(real_server: Server) -> None:
+async def test_a_replica_without_the_store_is_named_and_follows(fleet_server: Server) -> None:
     """The one that is cut off is named; asked itself, it suppresses at once, and tells the others later."""
-    async with lossy_proxy_to(real_server.port) as proxy, fleet_of(2, real_server.url) as fleet:
+    async with lossy_proxy_to(fleet_server.port) as proxy, fleet_of(2, fleet_server.url) as fleet:
         cut_off = await fleet.add("cut-off", shared_state_url=f"valkey://127.0.0.1:{proxy.port}")
         await fleet.joined()
         await keyed(cut_off)
@@ -122,12 +122,12 @@ async def test_a_replica_without_the_store_is_named_and_follows(real_server: Ser
         await until(lambda: all(len(live) == 2 for live in lives))
 
 
-async def test_a_flushed_store_gets_suppressions_and_key_back(real_server: Server) -> None:
+async def test_a_flushed_store_gets_suppressions_and_key_back(fleet_server: Server) -> None:
     """Replicas record what they know again; a later replica refuses the number with the same hash."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         await suppress(fleet.replicas[0])
-        with real_server.client() as client:
+        with fleet_server.client() as client:
             client.flushall()
             await until(lambda: client.hlen("{dial-gateway}:suppressions:numbers") == 1)
         late = await fleet.add("late")
@@ -140,11 +140,11 @@ async def test_a_flushed_store_gets_suppressions_and_key_back(real_server: Serve
 
 
 async def test_a_replica_with_another_key_of_a_file_sends_nothing(
-    real_server: Server, tmp_path: Path
+    fleet_server: Server, tmp_path: Path
 ) -> None:
     """It could not recognize a suppressed number, so it is not ready and says why."""
     (tmp_path / "key").write_text("another key than that of the fleet")
-    async with fleet_of(1, real_server.url) as fleet:
+    async with fleet_of(1, fleet_server.url) as fleet:
         await fleet.joined()
         await suppress(fleet.replicas[0])
         other = await fleet.add("other", guard_key_file=str(tmp_path / "key"))
@@ -158,8 +158,8 @@ async def test_a_replica_with_another_key_of_a_file_sends_nothing(
         assert not fleet.dialed()
 
 
-async def test_dialctl_names_the_replicas(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
+async def test_dialctl_names_the_replicas(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         code, out, err = await dialctl(fleet.replicas[0], "suppress", PHONE, "--reason", REASON)
         assert (code, err) == (0, "")

@@ -29,8 +29,8 @@ async def commands(fleet: FleetWorld) -> dict[str, int]:
     return counts
 
 
-async def test_tokens_go_to_connect_once_through_whole_gateways(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
+async def test_tokens_go_to_connect_once_through_whole_gateways(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         first, second = fleet.replicas
         requests = dials(COUNT)
@@ -57,9 +57,9 @@ async def _produce(fleet: FleetWorld, producer: int) -> list[int]:
     return [result.outcome for result in await reading]
 
 
-async def test_producers_cost_few_commands_of_the_store(real_server: Server) -> None:
+async def test_producers_cost_few_commands_of_the_store(fleet_server: Server) -> None:
     """Twenty producers use 80% of the quota: 800 dial requests a second, 40 full calls a second."""
-    async with fleet_of(3, real_server.url, call_rate=40.0) as fleet:
+    async with fleet_of(3, fleet_server.url, call_rate=40.0) as fleet:
         await fleet.joined()
         outcomes = await asyncio.gather(*(_produce(fleet, producer) for producer in range(PRODUCERS)))
         sent = PRODUCERS * ROUNDS * LIST

@@ -105,8 +105,8 @@ async def settled(fleet: Fleet) -> None:
             await replica.claims.written()
 
 
-async def test_tokens_accepted_through_one_replica_need_no_call_through_another(real_server: Server) -> None:
-    async with fleet_at(real_server) as fleet:
+async def test_tokens_accepted_through_one_replica_need_no_call_through_another(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server) as fleet:
         await warm(fleet)
         first = fleet.a.send(*TOKENS)
         await answered(first)
@@ -118,8 +118,8 @@ async def test_tokens_accepted_through_one_replica_need_no_call_through_another(
         assert all(one.answer.replayed for one in second.told)
 
 
-async def test_tokens_sent_to_two_replicas_at_once_go_to_connect_once(real_server: Server) -> None:
-    async with fleet_at(real_server) as fleet:
+async def test_tokens_sent_to_two_replicas_at_once_go_to_connect_once(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server) as fleet:
         await warm(fleet)
         first, second = fleet.a.send(*TOKENS), fleet.b.send(*reversed(TOKENS))
         await answered(first, second)
@@ -131,8 +131,8 @@ async def test_tokens_sent_to_two_replicas_at_once_go_to_connect_once(real_serve
         assert ids[0] == ids[1]
 
 
-async def test_another_number_is_a_conflict_on_the_other_replica(real_server: Server) -> None:
-    async with fleet_at(real_server) as fleet:
+async def test_another_number_is_a_conflict_on_the_other_replica(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server) as fleet:
         await warm(fleet)
         await answered(fleet.a.send("t"), count=1)
         await settled(fleet)
@@ -143,9 +143,9 @@ async def test_another_number_is_a_conflict_on_the_other_replica(real_server: Se
         assert same.outcomes in ([], ["REJECTED TOKEN_CONFLICT"])
 
 
-async def test_a_call_of_25_takes_few_commands(real_server: Server) -> None:
+async def test_a_call_of_25_takes_few_commands(fleet_server: Server) -> None:
     """Look-ups, claims and settlements: at most 0.15 commands for each dial request."""
-    async with fleet_at(real_server, call_rate=40.0, call_burst=10.0) as fleet:
+    async with fleet_at(fleet_server, call_rate=40.0, call_burst=10.0) as fleet:
         await warm(fleet)
         before = fleet.commands()
         owners = [
@@ -159,17 +159,17 @@ async def test_a_call_of_25_takes_few_commands(real_server: Server) -> None:
         assert commands <= 0.15 * len(TOKENS), f"{commands / len(TOKENS):.3f} commands for each dial request"
 
 
-async def test_a_hung_server_delays_answers_by_a_second_and_makes_none_untrue(real_server: Server) -> None:
-    async with fleet_at(real_server) as fleet:
+async def test_a_hung_server_delays_answers_by_a_second_and_makes_none_untrue(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server) as fleet:
         await warm(fleet)
         fleet.a.claims.seen("epoch", [])
         await fleet.b.dispatcher.campaign_actions.hold("c", Hold("ops", "", 0.0, answering=True))
-        real_server.pause()
+        fleet_server.pause()
         began = time.monotonic()
         sent, held = fleet.a.send(*TOKENS), fleet.b.send(*TOKENS)
         await answered(sent, held)
         took_s = time.monotonic() - began
-        real_server.resume()
+        fleet_server.resume()
         assert took_s < 3.0
         assert sent.outcomes == ACCEPTED
         assert held.outcomes == ["UNKNOWN HELD"] * len(TOKENS)
@@ -182,15 +182,15 @@ async def test_a_hung_server_delays_answers_by_a_second_and_makes_none_untrue(re
         assert sorted(fleet.sent) == sorted(TOKENS)
 
 
-async def test_a_killed_server_gets_the_results_after_its_start(real_server: Server) -> None:
-    async with fleet_at(real_server) as fleet:
+async def test_a_killed_server_gets_the_results_after_its_start(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server) as fleet:
         await warm(fleet)
-        real_server.kill()
+        fleet_server.kill()
         owner = fleet.a.send("t")
         await answered(owner, count=1)
         assert owner.outcomes == ["ACCEPTED NONE"]
         assert fleet.a.claims.waiting > 0
-        real_server.start()
+        fleet_server.start()
         await settled(fleet)
         fleet.b.claims.seen("epoch", [])  # its next beat is answered
         again = fleet.b.send("t")
@@ -198,8 +198,8 @@ async def test_a_killed_server_gets_the_results_after_its_start(real_server: Ser
         assert again.told[0].answer.replayed
 
 
-async def test_claims_whose_replies_are_lost_leave_the_tokens_in_doubt(real_server: Server) -> None:
-    async with fleet_at(real_server, max_attempts=1) as fleet:
+async def test_claims_whose_replies_are_lost_leave_the_tokens_in_doubt(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server, max_attempts=1) as fleet:
         await warm(fleet)
         fleet.proxy.lose_replies = True
         owner = fleet.a.send("t")
@@ -218,8 +218,8 @@ async def test_claims_whose_replies_are_lost_leave_the_tokens_in_doubt(real_serv
         assert again.outcomes == ["ACCEPTED NONE"]
 
 
-async def test_the_tokens_of_a_replica_that_died_in_its_call_are_sent_in_doubt(real_server: Server) -> None:
-    async with fleet_at(real_server) as fleet:
+async def test_the_tokens_of_a_replica_that_died_in_its_call_are_sent_in_doubt(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server) as fleet:
         await warm(fleet)
         hanging = asyncio.Event()
         fleet.connect.script.append(hanging)
@@ -236,10 +236,10 @@ async def test_the_tokens_of_a_replica_that_died_in_its_call_are_sent_in_doubt(r
         hanging.set()
 
 
-async def test_a_server_without_its_scripts_loads_them_again(real_server: Server) -> None:
-    async with fleet_at(real_server) as fleet:
+async def test_a_server_without_its_scripts_loads_them_again(fleet_server: Server) -> None:
+    async with fleet_at(fleet_server) as fleet:
         await warm(fleet)
-        real_server.command("SCRIPT", "FLUSH")
+        fleet_server.command("SCRIPT", "FLUSH")
         first = fleet.a.send("t")
         await answered(first, count=1)
         await settled(fleet)

@@ -14,8 +14,8 @@ from tests.shared_state.servers import Server
 ACCEPTED = "ACCEPTED"
 
 
-async def test_a_token_accepted_through_one_replica_is_replayed_by_another(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
+async def test_a_token_accepted_through_one_replica_is_replayed_by_another(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         one, other = fleet.replicas
         first = await one.ask(*dials(40))
@@ -27,22 +27,22 @@ async def test_a_token_accepted_through_one_replica_is_replayed_by_another(real_
 
 
 async def test_readiness_follows_the_shared_state_in_words(
-    real_server: Server, caplog: pytest.LogCaptureFixture
+    fleet_server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An outage is logged once at its beginning and once at its end; a short one leaves a replica ready."""
     caplog.set_level(logging.INFO, "gateway")
-    async with fleet_of(1, real_server.url, shared_state_longest_outage=2.0) as fleet:
+    async with fleet_of(1, fleet_server.url, shared_state_longest_outage=2.0) as fleet:
         (replica,) = fleet.replicas
         await fleet.joined()
         assert replica.shared_state == (True, "connected; 1 replica")
-        real_server.kill()
+        fleet_server.kill()
         await until(lambda: "unavailable for" in replica.shared_state[1])
         ready, words = replica.shared_state
         assert ready
         assert "refuses connections; this replica sends at its own part of the rate" in words
         await until(lambda: not replica.shared_state[0])
         assert "nothing is sent: the holds that were read last are too old" in replica.shared_state[1]
-        real_server.start()
+        fleet_server.start()
         await until(lambda: replica.shared_state == (True, "connected; 1 replica"))
     lines = [record.getMessage() for record in caplog.records if "shared state" in record.getMessage()]
     assert [line.partition(":")[0] for line in lines][:2] == [
@@ -66,18 +66,18 @@ async def test_without_a_first_reply_nothing_is_sent_and_the_gateway_is_not_read
             assert fleet.dialed().total() == 0
 
 
-async def test_what_waited_for_the_first_reply_is_sent_after_it(real_server: Server) -> None:
-    real_server.kill()
-    async with fleet_of(1, real_server.url) as fleet:
+async def test_what_waited_for_the_first_reply_is_sent_after_it(fleet_server: Server) -> None:
+    fleet_server.kill()
+    async with fleet_of(1, fleet_server.url) as fleet:
         stream = fleet.replicas[0].stream()
         await stream.send(*dials(3))
-        real_server.start()
+        fleet_server.start()
         await stream.finish()
         assert verdicts(await stream.rest()) == [ACCEPTED] * 3
 
 
-async def test_a_replica_that_leaves_is_no_member_any_more(real_server: Server) -> None:
-    async with fleet_of(1, real_server.url) as fleet:
+async def test_a_replica_that_leaves_is_no_member_any_more(fleet_server: Server) -> None:
+    async with fleet_of(1, fleet_server.url) as fleet:
         leaving = await fleet.add("leaving")
         await fleet.joined()
         await leaving.gateway.stop(1.0)
@@ -88,8 +88,8 @@ async def test_a_replica_that_leaves_is_no_member_any_more(real_server: Server) 
         assert metrics["dial_gateway_fleet_members_lost"] == 0
 
 
-async def test_the_metrics_of_a_fleet_have_true_values(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
+async def test_the_metrics_of_a_fleet_have_true_values(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         one = fleet.replicas[0]
         await one.ask(*dials(50))
@@ -100,7 +100,7 @@ async def test_the_metrics_of_a_fleet_have_true_values(real_server: Server) -> N
         assert metrics["dial_gateway_fleet_solo"] == 0
         assert metrics["dial_gateway_permits_granted_total"] >= 2
         assert metrics["dial_gateway_fleet_settings_differ"] == 0
-        real_server.kill()
+        fleet_server.kill()
         await until(lambda: "unavailable for" in one.shared_state[1])
         metrics = await one.metrics()
         assert metrics["dial_gateway_shared_state_connected"] == 0
@@ -108,11 +108,11 @@ async def test_the_metrics_of_a_fleet_have_true_values(real_server: Server) -> N
         assert metrics["dial_gateway_fleet_beats_missed_total"] >= 3
 
 
-async def test_the_documented_metrics_of_a_fleet_are_exported(real_server: Server) -> None:
-    async with fleet_of(1, real_server.url) as fleet:
+async def test_the_documented_metrics_of_a_fleet_are_exported(fleet_server: Server) -> None:
+    async with fleet_of(1, fleet_server.url) as fleet:
         await fleet.joined()
         await fleet.replicas[0].ask(*dials(3))
-        real_server.kill()
+        fleet_server.kill()
         await until(lambda: "unavailable for" in fleet.replicas[0].shared_state[1])
         exported = (await scrape(fleet.replicas[0].gateway.admin_port)).names()
     expected = documented(fleet=True)
@@ -121,9 +121,9 @@ async def test_the_documented_metrics_of_a_fleet_are_exported(real_server: Serve
 
 
 async def test_replicas_with_different_quotas_say_so_and_keep_the_lower(
-    real_server: Server, caplog: pytest.LogCaptureFixture
+    fleet_server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with fleet_of(1, real_server.url) as fleet:
+    async with fleet_of(1, fleet_server.url) as fleet:
         await fleet.add("other", call_rate=40.0)
         await fleet.joined()
         one = fleet.replicas[0]
