@@ -268,6 +268,9 @@ def _of_telemetry(environment: Mapping[str, str]) -> Finding:
         telemetry.telemetry_from(environment).shutdown(0.1)
     except telemetry.TelemetryError as error:
         return Finding(Verdict.WRONG, "telemetry", str(error))
+    for name in telemetry.doubtful_timeouts(environment):
+        words = f"{name}: {environment[name]} seconds; OpenTelemetry for Python does not take milliseconds"
+        return Finding(Verdict.UNSURE, "telemetry", words)
     return Finding(Verdict.GOOD, "telemetry", "the OTEL_* variables can be used")
 
 

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from gateway.telemetry.call_traces import BatchTrace
 from gateway.telemetry.campaign_metrics import merged
 from gateway.telemetry.directory_metrics import DirectoryFigures
-from gateway.telemetry.exporters import TelemetryError
+from gateway.telemetry.exporters import TelemetryError, doubtful_timeouts
 from gateway.telemetry.fleet_metrics import FleetFigures
 from gateway.telemetry.guard_metrics import GuardFigures, TrailFigures
 from gateway.telemetry.metrics import Metrics
@@ -39,6 +39,7 @@ __all__ = [
     "TelemetryError",
     "TrailFigures",
     "content_type_for",
+    "doubtful_timeouts",
     "merged",
     "telemetry_from",
     "telemetry_with",

@@ -8,11 +8,15 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
     OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
+    OTEL_EXPORTER_OTLP_LOGS_TIMEOUT,
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
     OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
+    OTEL_EXPORTER_OTLP_METRICS_TIMEOUT,
     OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_EXPORTER_OTLP_TIMEOUT,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
     OTEL_METRIC_EXPORT_INTERVAL,
     OTEL_SDK_DISABLED,
 )
@@ -24,6 +28,14 @@ from gateway.telemetry.partial_success import over_grpc, over_http
 OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
 OTEL_METRICS_EXPORTER = "OTEL_METRICS_EXPORTER"
 OTEL_LOGS_EXPORTER = "OTEL_LOGS_EXPORTER"
+LONGEST_TIMEOUT_S = 300.0
+"""Seconds for an export above which a time-out was probably meant in milliseconds."""
+_TIMEOUTS = (
+    OTEL_EXPORTER_OTLP_TIMEOUT,
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
+    OTEL_EXPORTER_OTLP_METRICS_TIMEOUT,
+    OTEL_EXPORTER_OTLP_LOGS_TIMEOUT,
+)
 PUSH_EVERY_S = 60.0
 """Seconds between two pushes of metrics, where `OTEL_METRIC_EXPORT_INTERVAL` says nothing."""
 
@@ -70,6 +82,22 @@ def push_interval_s(environment: Mapping[str, str]) -> float:
     if not (math.isfinite(milliseconds) and milliseconds > 0):
         raise TelemetryError(f"{OTEL_METRIC_EXPORT_INTERVAL}: must be milliseconds above 0; got {text!r}")
     return milliseconds / 1000
+
+
+def doubtful_timeouts(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables with a very long time-out.
+
+    OpenTelemetry's specification has it in milliseconds, and its exporters for Python in seconds.
+    """
+    return [name for name in _TIMEOUTS if _seconds(environment.get(name, "")) > LONGEST_TIMEOUT_S]
+
+
+def _seconds(text: str) -> float:
+    """Return a number; 0 for what is none, which the exporters themselves refuse."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def exporter_names(environment: Mapping[str, str], variable: str, endpoint: str) -> list[str]:

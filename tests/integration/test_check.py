@@ -252,6 +252,22 @@ async def test_an_unusable_exporter(
     assert ARN in said
 
 
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT"])
+async def test_a_timeout_of_hours(
+    simulator: Simulator,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    """OpenTelemetry's specification has milliseconds there. It is no fault, since it may be meant so."""
+    monkeypatch.setenv(variable, "10000")
+    code, said = await check(capsys)
+    assert code == 0
+    assert f"{variable}: 10000 seconds" in said
+    monkeypatch.setenv(variable, "10")
+    assert variable not in (await check(capsys))[1]
+
+
 SKEWED = """<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>Signature
 expired: 20260101T000000Z is now earlier than 20260101T000500Z</Message></Error></ErrorResponse>"""
 
