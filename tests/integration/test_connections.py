@@ -167,9 +167,10 @@ async def test_metadata_up_to_the_limit_is_always_accepted(world: World, kib: in
 
 async def test_metadata_above_the_limit_is_always_refused(world: World) -> None:
     """Calls with more metadata than the limit all fail with RESOURCE_EXHAUSTED."""
-    for number in range(CALLS):
-        caller = world.stream(metadata=_metadata(METADATA_BYTES))
-        assert await caller.ask(dial(f"t-{number}")) == []
+    callers = [world.stream(metadata=_metadata(METADATA_BYTES)) for _ in range(CALLS)]
+    asked = (caller.ask(dial(f"t-{number}")) for number, caller in enumerate(callers))
+    assert await asyncio.gather(*asked) == [[]] * CALLS
+    for caller in callers:
         assert await caller.status() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert verdicts(await world.ask(dial("next"))) == ["ACCEPTED"]
 

@@ -1,6 +1,7 @@
 """A gateway whose log is not read keeps working, and reports the missing lines afterwards."""
 
 import asyncio
+import fcntl
 import json
 import os
 import re
@@ -21,9 +22,10 @@ from tests.integration.admin import get, scrape
 from tests.integration.world import PATIENCE_S, Caller, dials, stub_of, verdicts
 from tests.pki import Authority
 
-PIPE = 65_536
-STREAMS = 500
-"""Each logs a line of about 250 bytes: together twice what a pipe holds."""
+PIPE = 4096
+"""Bytes that the pipe of stderr holds: the fewest that Linux allows, so that few lines fill it."""
+STREAMS = 50
+"""Each logs a line of about 250 bytes: together three times what the pipe holds."""
 
 
 @dataclass
@@ -60,6 +62,7 @@ async def unread(**more: str) -> AsyncIterator[Unread]:
     """Run a gateway with more variables, and read its log until it serves."""
     read, write = os.pipe()
     os.set_blocking(read, False)
+    assert fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE) == PIPE
     settings = {"DIAL_GATEWAY_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}
     process = await preloaded.start(
         *("gateway", "serve", "--simulator"),
