@@ -4,6 +4,7 @@ Both versions of the protocol are served, `grpc.reflection.v1` and `v1alpha`: th
 there is a policy, only callers that it names may use reflection. The number of streams is bounded.
 """
 
+import functools
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -38,15 +39,18 @@ _FILES = (
 )
 
 
+@functools.cache
+def _files() -> ReflectionFiles:
+    """Return the described files. They are collected for the first request: most gateways never get one."""
+    return ReflectionFiles(_FILES, [renamed(pb.DESCRIPTOR, V1, "grpc/reflection/v1/reflection.proto")])
+
+
 class Reflection:
     """Both versions of the reflection service."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
         self._streams: Counter[str] = Counter()
-        self._files = ReflectionFiles(
-            _FILES, [renamed(pb.DESCRIPTOR, V1, "grpc/reflection/v1/reflection.proto")]
-        )
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """Return the gRPC handlers for both versions."""
@@ -82,12 +86,12 @@ class Reflection:
         response = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)
         match request.WhichOneof("message_request"):
             case "list_services":
-                services = [pb.ServiceResponse(name=name) for name in self._files.services]
+                services = [pb.ServiceResponse(name=name) for name in _files().services]
                 response.list_services_response.service.extend(services)
             case "file_by_filename":
-                _add_files(response, self._files.file(request.file_by_filename))
+                _add_files(response, _files().file(request.file_by_filename))
             case "file_containing_symbol":
-                _add_files(response, self._files.file_with(request.file_containing_symbol))
+                _add_files(response, _files().file_with(request.file_containing_symbol))
             case "file_containing_extension":
                 _add_files(response, None)  # the services have no extensions
             case "all_extension_numbers_of_type" if self._knows(request.all_extension_numbers_of_type):
@@ -100,7 +104,7 @@ class Reflection:
         return response
 
     def _knows(self, message: str) -> bool:
-        return message in self._files.messages
+        return message in _files().messages
 
 
 def _add_files(response: "Response", files: tuple[bytes, ...] | None) -> None:

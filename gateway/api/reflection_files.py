@@ -1,6 +1,6 @@
 """The content of server reflection: the files that describe the services, by name and by symbol.
 
-The table is made once, with the server, and holds nothing but these services. protobuf's own pool is not
+The table is made once, and holds nothing but these services. protobuf's own pool is not
 used: it also shows the messages of libraries, and it finds no methods, which `grpcurl describe` and ghz ask
 for.
 """
