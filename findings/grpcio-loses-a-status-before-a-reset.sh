@@ -4,7 +4,7 @@
 # Versions: grpcio 1.85.1 from PyPI, compared with @grpc/grpc-js 1.14.7 from npm, in calls to a server made of h2 4.3.0 (PyPI);
 #   Python 3.11 or later, Node.js 20 or later.
 # Expected: trailers end a response. If the server then resets the stream, since the client has not ended its own side,
-#   the call has the status of the trailers, as with grpc-js, and every message before them is delivered. HTTP/2
+#   the call has the status of the trailers, as with grpc-js and grpc-go, and every message before them is delivered. HTTP/2
 #   allows such a reset (RFC 9113, 8.1); servers of gRPC send it with NO_ERROR, HAProxy 2.6 sends it with CANCEL.
 # Observed: with CANCEL, calls of grpcio end with CANCELLED and the text "Stream removed", although the trailing metadata
 #   are there. Messages that have arrived, and were not read yet, are dropped.
