@@ -136,9 +136,9 @@ faults: install ## run crashes, shutdowns and a failing Connect at full size wit
 	scripts/proxies.sh $(VENV)
 	$(BIN)/python -m tests.faults
 
-soak: install ## run mixed load with faults and restarts: DURATION seconds (600), RATE a second (400), SENDER (direct)
+soak: install ## run mixed load with faults: DURATION seconds (600), RATE a second (400), SENDER (direct), FLEET=1 with a store
 	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0) \
-		--sender $(or $(SENDER),direct)
+		--sender $(or $(SENDER),direct) $(if $(FLEET),--fleet)
 
 picture: install ## take the console's picture in README again: two minutes
 	scripts/chromium.sh

@@ -7,8 +7,9 @@ account has a quota, which the fleet must never exceed.
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import valkey.asyncio
 
@@ -30,7 +31,7 @@ HELD = "campaign-0"
 BACK_S = 2.5
 """Seconds after the store's return within which all gateways know a hold that was requested without it."""
 
-Fault = Callable[[World], Awaitable[None]]
+Fault = Callable[[World], Coroutine[Any, Any, None]]
 
 
 async def store_faults(
@@ -39,7 +40,7 @@ async def store_faults(
     """The store gets SIGKILL and restarts, hangs, and loses all its data; a hold is requested without it."""
     faults = [killed_store(away_s), hung_store(hung_s), flushed_store] * rounds
     faults.append(held_without_the_store(held_s))
-    return await _under(faults, f"the store killed, hung and flushed {rounds} times, a hold without it")
+    return await under(faults, f"the store killed, hung and flushed {rounds} times, a hold without it")
 
 
 async def gateway_faults(
@@ -53,7 +54,7 @@ async def gateway_faults(
     faults += [replaced(number, settle_s) for number in range(3)]
     faults.append(held_over_a_restart(held_s))
     title = f"gateways killed, cut off, replaced, and campaigns held: {len(faults)} faults"
-    return await _under(faults, title, links=True)
+    return await under(faults, title, links=True)
 
 
 def killed_store(away_s: float) -> Fault:
@@ -94,6 +95,21 @@ def partitioned(number: int, for_s: float) -> Fault:
         await asyncio.sleep(for_s)
         world.links[number].heal()
         world.links[number].cut()
+
+    return fault
+
+
+def lossy_link(number: int, for_s: float) -> Fault:
+    """Delay what a gateway and the store tell each other, and lose replies for a moment."""
+
+    async def fault(world: World) -> None:
+        link = world.links[number]
+        link.request_delay_s, link.reply_delay_s = 0.05, 0.2
+        await asyncio.sleep(for_s)
+        link.lose_replies = True
+        await asyncio.sleep(0.5)
+        link.heal()
+        link.cut()
 
     return fault
 
@@ -157,9 +173,9 @@ def held_over_a_restart(held_s: float) -> Fault:
     return fault
 
 
-async def _under(faults: Sequence[Fault], title: str, *, links: bool = False) -> Finding:
+async def under(faults: Iterable[Fault], title: str, *, links: bool = False) -> Finding:
     """Run the faults one after the other under load; each must be overcome before the next."""
-    overcome_s = []
+    overcome_s = [0.0]
     settings = {"drain_grace": "2", "would_expire": "off"}
     async with fleet_world(rate=RATE, burst=BURST, links=links, settings=settings) as world:
         async with _callers(world) as callers:

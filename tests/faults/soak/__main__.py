@@ -3,14 +3,21 @@
 Two gateways share one Connect: the first keeps running, and its memory, files and tasks are sampled; the
 second is stopped or killed every few seconds. Connect fails, hangs and restarts. Prints the trend, the events
 and the checker's verdict.
+
+With --fleet, three gateways share their state in a Valkey server at a fixed load. The store, the links to it
+and the gateways fail in random order, and campaigns are held. Prints each fault and the checker's verdict.
 """
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
+from functools import partial
 
 from benchmarks.quota.bars import show
+from tests.faults.bars import Finding
+from tests.faults.soak.fleet import fleet_soak
 from tests.faults.soak.run import soak
 from tests.senders import SENDERS, VARIABLE
 
@@ -31,15 +38,33 @@ def main() -> int:
     parser.add_argument(
         "--sender", choices=SENDERS, default="direct", help="of the gateways (default: %(default)s)"
     )
+    parser.add_argument("--fleet", action="store_true", help="three gateways with a shared state")
     options = parser.parse_args()
     os.environ[VARIABLE] = options.sender
+    return _fleet(options) if options.fleet else _pair(options)
+
+
+def _pair(options: argparse.Namespace) -> int:
     found = asyncio.run(soak(options.duration, options.rate, options.seed))
     print(f"== {found.finding.title}, sender {options.sender}")
     print("\n".join(f"  {line}" for line in found.table))
     print("  " + ", ".join(f"{count} {name}" for name, count in sorted(found.seen.items())))
-    show(found.finding)
-    print("".join(f"  {line}\n" for line in str(found.finding.verdict).splitlines()))
-    return 1 if found.finding.failed else 0
+    return _judged(found.finding)
+
+
+def _fleet(options: argparse.Namespace) -> int:
+    print(f"== a fleet for {options.duration:g} s, seed {options.seed}, sender {options.sender}", flush=True)
+    logging.getLogger("dialgateway").setLevel(logging.ERROR)  # a caller tells of each connection that ends
+    told = partial(print, " ", flush=True)
+    finding, seen = asyncio.run(fleet_soak(options.duration, options.seed, told))
+    print("  " + ", ".join(f"{count} {name}" for name, count in sorted(seen.items())))
+    return _judged(finding)
+
+
+def _judged(finding: Finding) -> int:
+    show(finding)
+    print("".join(f"  {line}\n" for line in str(finding.verdict).splitlines()))
+    return 1 if finding.failed else 0
 
 
 if __name__ == "__main__":
