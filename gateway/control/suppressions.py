@@ -22,7 +22,8 @@ from gateway.control.operations import InvalidOperation, OperationError, Operato
 from gateway.core.fleet.suppressions import TooManySuppressions
 from gateway.core.intake.validation import problem_with_number
 from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
-from gateway.dispatch.suppression_sync import SuppressedNumbers, SuppressionSync
+from gateway.dispatch.suppressed_numbers import SuppressedNumbers
+from gateway.dispatch.suppression_sync import SuppressionSync
 
 
 class NotSuppressed(OperationError):  # noqa: N818 - named like the other outcomes of a call

@@ -24,6 +24,7 @@ from gateway.core.fleet.suppressions import (
 )
 from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S
 from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
+from gateway.dispatch.suppressed_numbers import HashKey, NoKey, NoNumbers, SuppressedNumbers
 from gateway.shared_state.port import SharedState, SharedStateError
 
 log = logging.getLogger(__name__)
@@ -36,36 +37,6 @@ BEHIND_S = 0.4
 """Seconds for which a replica goes on sending while it reads suppressions that a beat has told of."""
 ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
 """Seconds between two exchanges while an operator waits for confirmation, and after one that failed."""
-
-
-class SuppressedNumbers(Protocol):
-    """The suppressed numbers of this process, as its guard asks them."""
-
-    def __contains__(self, number_hash: bytes) -> bool:
-        """Return whether a number is suppressed."""
-        ...
-
-    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
-        """Suppress a number; return whether it was not suppressed. Raises `OverflowError` if too many are."""
-        ...
-
-    def remove(self, number_hash: bytes) -> bool:
-        """Suppress a number no longer."""
-        ...
-
-
-class HashKey(Protocol):
-    """The key of the hashes of numbers in this process. A key that is `fixed` comes from a file."""
-
-    @property
-    def fixed(self) -> bool: ...  # noqa: D102
-
-    @property
-    def key(self) -> bytes: ...  # noqa: D102
-
-    def use(self, key: bytes) -> None:
-        """Make hashes with another key from now on."""
-        ...
 
 
 class Fleet(Protocol):
@@ -121,8 +92,8 @@ class SuppressionSync:
         self._now = now
         self._clock = clock
         self._confirmed_within_s = confirmed_within_s
-        self._numbers: SuppressedNumbers = _NoNumbers()
-        self._key: HashKey = _NoKey()
+        self._numbers: SuppressedNumbers = NoNumbers()
+        self._key: HashKey = NoKey()
         self.changed: Callable[[], None] = lambda: None
         self._suppressions = FleetSuppressions()
         self._reported = 0
@@ -366,28 +337,3 @@ class SuppressionSync:
 
     def _all_have_seen(self, version: int) -> bool:
         return all(self._has_seen(member, version) for member in self._others() if not member.lost)
-
-
-class _NoKey:
-    """The key of a replica without a guard."""
-
-    fixed, key = False, b"none"
-
-    def use(self, key: bytes) -> None:
-        """Keep a key; no number is hashed with it."""
-        self.key = key
-
-
-class _NoNumbers:
-    """The numbers of a replica without a guard: nobody asks for them."""
-
-    def __contains__(self, number_hash: bytes) -> bool:
-        return False
-
-    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
-        """Do nothing."""
-        return True
-
-    def remove(self, number_hash: bytes) -> bool:
-        """Do nothing."""
-        return True
