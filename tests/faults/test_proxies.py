@@ -13,7 +13,7 @@ import grpc.aio
 import pytest
 
 from benchmarks.stub import async_stub
-from dialgateway import DialGatewayClient, DialRequest, GatewayOverloaded, StreamBroken
+from dialgateway import AccessDenied, DialGatewayClient, DialRequest, StreamBroken
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.certificate import names_in
 from gateway.access.identity import CallerEvidence, identify
@@ -29,7 +29,7 @@ READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 async def _refuse(_: object, context: "grpc.aio.ServicerContext[object, object]") -> None:
-    await end_call(context, ErrorReason.STREAM_LIMIT, "the limit of open streams is reached")
+    await end_call(context, ErrorReason.DIALING_DENIED, "this caller may not dial")
 
 
 _REFUSED: "grpc.RpcMethodHandler[Any, Any]" = grpc.stream_stream_rpc_method_handler(_refuse)
@@ -110,9 +110,9 @@ async def test_a_refused_stream_has_the_status_of_the_gateway(tmp_path: Path) ->
         DialGatewayClient(proxy.target) as client,
         asyncio.timeout(30),
     ):
-        with pytest.raises(GatewayOverloaded, match="the limit of open streams") as refused:
+        with pytest.raises(AccessDenied, match="this caller may not dial") as refused:
             _ = [result async for result in client.dial("c", without_end())]
-        assert refused.value.reason == "STREAM_LIMIT"
+        assert refused.value.reason == "DIALING_DENIED"
 
 
 @pytest.mark.parametrize("name", PROXIES)
