@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +207,9 @@ def test_an_alert_about_a_campaign_has_its_name(tmp_path: Path) -> None:
 def test_a_test_fails_if_a_threshold_changes(tmp_path: Path) -> None:
     assert PROMTOOL is not None
     (tmp_path / "tests").mkdir()
-    shutil.copy(alerts.TESTS / "campaigns.yaml", tmp_path / "tests")
+    tests = named_after("DialGatewayCampaignCooling")
+    document = {"rule_files": ["../dial-gateway.rules.yaml"], "evaluation_interval": "30s", "tests": tests}
+    (tmp_path / "tests" / "cooling.yaml").write_text(yaml.safe_dump(document))
     rules, text = tmp_path / "dial-gateway.rules.yaml", alerts.RULES.read_text()
     rules.write_text(text)
     assert alerts.run_tests(PROMTOOL, tmp_path / "tests") == 1

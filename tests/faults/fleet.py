@@ -20,8 +20,9 @@ from tests.faults.fleet_world import fleet_world
 from tests.faults.world import World
 
 RATE, BURST = 20.0, 10.0
-PER_S, TWINS_PER_S = 60.0, 20.0
-"""Dial requests a second of each gateway's own caller, and of each of the two that send the same tokens."""
+PER_S, OF_TWINS = 60.0, 1 / 3
+"""Dial requests a second of each gateway's own caller, and the part of them that each of the two callers with
+the same tokens sends."""
 BEFORE_S = 1.0
 """Seconds of undisturbed load before the first fault."""
 FEW = 3
@@ -35,16 +36,21 @@ Fault = Callable[[World], Coroutine[Any, Any, None]]
 
 
 async def store_faults(
-    away_s: float = 5.0, hung_s: float = 5.0, held_s: float = 3.0, rounds: int = 3
+    away_s: float = 5.0, hung_s: float = 5.0, held_s: float = 3.0, rounds: int = 3, per_s: float = PER_S
 ) -> Finding:
     """The store gets SIGKILL and restarts, hangs, and loses all its data; a hold is requested without it."""
     faults = [killed_store(away_s), hung_store(hung_s), flushed_store] * rounds
     faults.append(held_without_the_store(held_s))
-    return await under(faults, f"the store killed, hung and flushed {rounds} times, a hold without it")
+    title = f"the store killed, hung and flushed {rounds} times, a hold without it"
+    return await under(faults, title, per_s=per_s)
 
 
 async def gateway_faults(
-    partitioned_s: float = 5.0, settle_s: float = 2.0, held_s: float = 3.0, rounds: int = 3
+    partitioned_s: float = 5.0,
+    settle_s: float = 2.0,
+    held_s: float = 3.0,
+    rounds: int = 3,
+    per_s: float = PER_S,
 ) -> Finding:
     """Gateways get SIGKILL, lose the store, and are replaced by SIGTERM; holds survive a restart of all."""
     faults: list[Fault] = []
@@ -54,7 +60,7 @@ async def gateway_faults(
     faults += [replaced(number, settle_s) for number in range(3)]
     faults.append(held_over_a_restart(held_s))
     title = f"gateways killed, cut off, replaced, and campaigns held: {len(faults)} faults"
-    return await under(faults, title, links=True)
+    return await under(faults, title, per_s=per_s, links=True)
 
 
 def killed_store(away_s: float) -> Fault:
@@ -173,12 +179,12 @@ def held_over_a_restart(held_s: float) -> Fault:
     return fault
 
 
-async def under(faults: Iterable[Fault], title: str, *, links: bool = False) -> Finding:
+async def under(faults: Iterable[Fault], title: str, *, per_s: float = PER_S, links: bool = False) -> Finding:
     """Run the faults one after the other under load; each must be overcome before the next."""
     overcome_s = [0.0]
     settings = {"drain_grace": "2", "would_expire": "off"}
     async with fleet_world(rate=RATE, burst=BURST, links=links, settings=settings) as world:
-        async with _callers(world) as callers:
+        async with _callers(world, per_s) as callers:
             await asyncio.sleep(BEFORE_S)
             for fault in faults:
                 await fault(world)
@@ -203,10 +209,10 @@ async def _overcome(callers: Sequence[SteadyCaller]) -> float:
 
 
 @asynccontextmanager
-async def _callers(world: World) -> AsyncIterator[list[SteadyCaller]]:
+async def _callers(world: World, per_s: float) -> AsyncIterator[list[SteadyCaller]]:
     """Let callers dial throughout the block: one at each gateway, and two with the same tokens."""
-    own = [SteadyCaller(target, world.recorder, per_s=PER_S) for target in world.targets]
-    twins = [SteadyCaller(target, world.recorder, per_s=TWINS_PER_S) for target in world.targets[:2]]
+    own = [SteadyCaller(target, world.recorder, per_s=per_s) for target in world.targets]
+    twins = [SteadyCaller(target, world.recorder, per_s=per_s * OF_TWINS) for target in world.targets[:2]]
     async with asyncio.TaskGroup() as group:
         for number, caller in enumerate(own):
             group.create_task(caller.dial(f"campaign-{number % 2}", f"own-{number}"))

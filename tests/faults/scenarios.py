@@ -58,11 +58,12 @@ SCENARIOS: Mapping[str, Scenario] = {
     "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),
     "unread": Scenario(departures.unread, partial(departures.unread, 500, 1.0, SLACK_S)),
     "fleet-store": Scenario(
-        fleet.store_faults, partial(fleet.store_faults, away_s=0.5, hung_s=1.2, held_s=0.5, rounds=1)
+        fleet.store_faults,
+        partial(fleet.store_faults, away_s=0.5, hung_s=1.2, held_s=0.5, rounds=1, per_s=30.0),
     ),
     "fleet-gateways": Scenario(
         fleet.gateway_faults,
-        partial(fleet.gateway_faults, partitioned_s=1.2, settle_s=0.2, held_s=1.2, rounds=1),
+        partial(fleet.gateway_faults, partitioned_s=1.2, settle_s=0.2, held_s=1.2, rounds=1, per_s=30.0),
     ),
     "forced": Scenario(departures.forced, partial(departures.forced, 2_000, 60.0, SLACK_S)),
     **{
