@@ -30,10 +30,10 @@ from tests.shared_state.servers import Server
 @pytest.mark.timed
 async def test_a_hold_through_one_replica_stops_all_within_a_second(fleet_server: Server) -> None:
     """No call of any replica arrives later than a second after the request; the reply names all replicas."""
-    async with fleet_of(3, fleet_server.url, call_rate=40.0, linger=0.0) as fleet:
+    async with fleet_of(3, fleet_server.url, call_rate=20.0, linger=0.0) as fleet:
         await fleet.joined()
         for number, replica in enumerate(fleet.replicas):
-            await replica.stream().send(*dials(800, f"load-{number}"))
+            await replica.stream().send(*dials(1000, f"load-{number}"))
         journal = fleet.simulator.connect.journal
         await until(lambda: len(list(journal)) >= 20)
         asked_at = time.monotonic()

@@ -44,7 +44,7 @@ def suppresses(replica: Replica) -> bool:
 @pytest.mark.timed
 async def test_nothing_is_sent_to_a_number_on_any_replica_a_second_later(fleet_server: Server) -> None:
     """Under load on all replicas: no call with the number arrives later; other numbers go on."""
-    async with fleet_of(3, fleet_server.url, call_rate=40.0, linger=0.0) as fleet:
+    async with fleet_of(3, fleet_server.url, call_rate=20.0, linger=0.0) as fleet:
         await fleet.joined()
         for number, replica in enumerate(fleet.replicas):
             stream = replica.stream()
