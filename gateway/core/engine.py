@@ -331,6 +331,11 @@ class Engine:
         return self._pacer.ceiling
 
     @property
+    def call_rate_is_cut(self) -> bool:
+        """Whether the rate of calls is lower since Connect has throttled calls."""
+        return self._pacer.is_cut
+
+    @property
     def call_rate(self) -> float:
         """The present rate of calls, in calls a second; 0 for no limit."""
         return self._pacer.account_rate

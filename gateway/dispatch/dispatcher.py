@@ -322,7 +322,7 @@ class Dispatcher:
         for change in decision.changes:
             self._telemetry.changed(change)
             self._changes.note(change)
-        self._changes.note_rate(self._engine.call_rate, self._engine.call_rate_ceiling)
+        self._note_rate()
         self._calls.carry_out(decision)
         self._room_gate.offer()
         if not self._engine.outstanding:
@@ -337,6 +337,10 @@ class Dispatcher:
             self._calls.revoke(changed(self._now()))
             self._delivery.deliver()
             self._wake.set()
+
+    def _note_rate(self) -> None:
+        engine = self._engine
+        self._changes.note_rate(engine.call_rate, engine.call_rate_ceiling, is_cut=engine.call_rate_is_cut)
 
     def _read_wall_clock(self) -> None:
         """Tell the engine the position of the wall clock, which decides what has expired."""

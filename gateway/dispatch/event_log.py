@@ -52,9 +52,8 @@ class ChangeLog:
             level = logging.DEBUG if change.again else level
             log.log(level, "a campaign is %s", change.condition.value, extra=about)
 
-    def note_rate(self, rate: float, ceiling: float) -> None:
-        """Log that the call rate was reduced, or that it is back at its ceiling."""
-        is_cut = rate < ceiling
+    def note_rate(self, rate: float, ceiling: float, *, is_cut: bool) -> None:
+        """Log that Connect's throttling has reduced the call rate, or that it is whole again."""
         if is_cut == self._rate_is_cut:
             return
         self._rate_is_cut = is_cut

@@ -110,6 +110,11 @@ class FleetPermits:
         return (held.caller, held.campaign_id) if held is not None else None
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the rate is lower since Connect has throttled calls, not since the store is away."""
+        return self._local.is_cut if self._is_local else self.account_rate < self.ceiling
+
+    @property
     def hindered(self) -> bool:
         """Whether AWS last refused the gateway's credentials or clock."""
         return self._local.hindered

@@ -62,6 +62,11 @@ class Pacer:
         return self.rate
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the rate is lower since Connect has throttled calls."""
+        return self.rate < self.ceiling
+
+    @property
     def paused_until(self) -> float:
         """The end of a pause after a throttle or a refusal of credentials; it may have passed."""
         return self._paused_until

@@ -11,8 +11,9 @@ class Permits(Protocol):
     """Permits calls, one by one, and learns from their results. Rates are in calls a second, 0 for no limit.
 
     `rate` is the present rate that this process can count on, `account_rate` that of the account, and
-    `ceiling` the configured one. `hint` is the caller and the campaign that the next permit was granted for,
-    None if it is for any. `hindered`: AWS last refused the credentials or the clock.
+    `ceiling` the configured one. `is_cut`: the rate is lower since Connect has throttled calls. `hint` is the
+    caller and the campaign that the next permit was granted for, None if it is for any. `hindered`: AWS last
+    refused the credentials or the clock.
     """
 
     rate: float
@@ -20,6 +21,9 @@ class Permits(Protocol):
 
     @property
     def account_rate(self) -> float: ...  # noqa: D102
+
+    @property
+    def is_cut(self) -> bool: ...  # noqa: D102
 
     @property
     def hint(self) -> tuple[str, str] | None: ...  # noqa: D102

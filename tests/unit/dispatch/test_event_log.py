@@ -34,3 +34,12 @@ def test_what_another_replica_has_found_is_logged_at_debug(
     for elsewhere in (True, False):
         ChangeLog().note(ConditionChange("c", condition, "", elsewhere=elsewhere))
     assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.INFO]
+
+
+def test_a_lower_rate_is_logged_only_if_connect_has_caused_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A replica that lives without the shared state has a lower rate, too."""
+    caplog.set_level(logging.INFO)
+    log = ChangeLog()
+    for rate, is_cut in ((10.0, False), (3.3, False), (7.0, True), (8.0, True), (10.0, False)):
+        log.note_rate(rate, 10.0, is_cut=is_cut)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]

@@ -160,3 +160,11 @@ def test_another_quota_is_told_with_the_next_tick(bench: Bench) -> None:
     assert bench.permits.ceiling == 10.0
     bench.reply(NOW, NOW + LATE_S, settings=request.settings, rate=4.0)
     assert bench.permits.ceiling == 4.0
+
+
+def test_a_lower_rate_of_the_account_is_cut_and_a_share_of_it_is_not(bench: Bench) -> None:
+    bench.tick(NOW + 0.2, rate=10.0, backlog=30)
+    assert bench.permits.rate < 10.0
+    assert not bench.permits.is_cut
+    bench.tick(NOW + 0.4, rate=7.0)
+    assert bench.permits.is_cut

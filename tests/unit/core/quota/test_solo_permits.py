@@ -28,6 +28,7 @@ def test_without_replies_a_replica_uses_its_own_part_from_an_empty_bucket(bench:
     assert instants[0] == pytest.approx(begin + 1 / 4.0)
     assert len(instants) in {39, 40}
     assert bench.permits.rate == 4.0
+    assert not bench.permits.is_cut, "Connect has throttled no call"
 
 
 def test_the_own_part_has_its_own_burst(bench: Bench) -> None:
@@ -65,6 +66,7 @@ def test_a_throttle_without_the_store_slows_down_this_replica_only(bench: Bench)
         bench.permits.take(late + second)
         bench.permits.throttled(late + second, late + second)
     assert bench.permits.ready_at(late + 1.0) > late + 1.0 + 1 / 4.0
+    assert bench.permits.is_cut
     assert bench.tick(late + 2.0).throttled == ()
 
 
