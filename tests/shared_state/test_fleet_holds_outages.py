@@ -14,51 +14,51 @@ from tests.shared_state.operators import HOLD, NAMES, RELEASE, act, dialctl, sta
 from tests.shared_state.servers import Server, running_pair
 
 
-async def test_without_the_store_a_hold_holds_here_and_a_release_is_refused(real_server: Server) -> None:
+async def test_without_the_store_a_hold_holds_here_and_a_release_is_refused(fleet_server: Server) -> None:
     """The hold says that it applies here only, and reaches the others once the store is back."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         one, other = fleet.replicas
-        real_server.kill()
+        fleet_server.kill()
         done = await act(one, HOLD)
         assert done.confirmation == Confirmation(NAMES[:1], NAMES[1:2], only_here=True)
         with pytest.raises(CallFailed, match="the campaign stays held") as refused:
             await act(one, RELEASE)
         assert refused.value.code is grpc.StatusCode.FAILED_PRECONDITION
         assert (state_in(one), state_in(other)) == (CampaignState.HELD, CampaignState.FLOWING)
-        real_server.start()
+        fleet_server.start()
         await until(lambda: state_in(other) is CampaignState.HELD)
         await act(other, RELEASE)
         assert state_in(other) is CampaignState.FLOWING
         await until(lambda: state_in(one) is CampaignState.FLOWING)  # on a busy machine after the answer
 
 
-async def test_a_flushed_store_gets_its_holds_back(real_server: Server) -> None:
+async def test_a_flushed_store_gets_its_holds_back(fleet_server: Server) -> None:
     """`FLUSHALL` ends no hold: the replicas record again what they know."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         await act(fleet.replicas[0], HOLD)
-        real_server.command("FLUSHALL")
-        await until(lambda: real_server.command("HLEN", "{dial-gateway}:holds") == 1)
+        fleet_server.command("FLUSHALL")
+        await until(lambda: fleet_server.command("HLEN", "{dial-gateway}:holds") == 1)
         assert {state_in(replica) for replica in fleet.replicas} == {CampaignState.HELD}
         late = await fleet.add("late")
         await until(lambda: state_in(late) is CampaignState.HELD)
 
 
 @pytest.mark.timed
-async def test_what_a_hung_store_reads_late_is_not_carried_out(real_server: Server) -> None:
+async def test_what_a_hung_store_reads_late_is_not_carried_out(fleet_server: Server) -> None:
     """A release that failed since the server hung does not happen when the server goes on."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         one, other = fleet.replicas
         await act(one, HOLD)
-        real_server.pause()
+        fleet_server.pause()
         try:
             with pytest.raises(CallFailed, match="the campaign stays held"):
                 await act(one, RELEASE)
             await asyncio.sleep(2.5)  # later than an action may arrive
         finally:
-            real_server.resume()
+            fleet_server.resume()
         await fleet.joined()
         late = await fleet.add("late")
         await until(lambda: state_in(late) is CampaignState.HELD)
@@ -92,27 +92,27 @@ def _holds_at(server: Server) -> object:
         return None
 
 
-async def test_a_store_without_scripts_and_a_read_only_one(real_server: Server) -> None:
+async def test_a_store_without_scripts_and_a_read_only_one(fleet_server: Server) -> None:
     """`SCRIPT FLUSH` changes nothing. A store that cannot write refuses a release, as one that is away."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
-        real_server.command("SCRIPT", "FLUSH")
+        fleet_server.command("SCRIPT", "FLUSH")
         done = await act(fleet.replicas[0], HOLD)
         assert done.confirmation == Confirmation(NAMES[:2], (), only_here=False)
-        real_server.command("CONFIG", "SET", "min-replicas-to-write", "1")
+        fleet_server.command("CONFIG", "SET", "min-replicas-to-write", "1")
         with pytest.raises(CallFailed, match="the campaign stays held"):
             await act(fleet.replicas[0], RELEASE)
-        real_server.command("CONFIG", "SET", "min-replicas-to-write", "0")
+        fleet_server.command("CONFIG", "SET", "min-replicas-to-write", "0")
         await fleet.joined()
         await act(fleet.replicas[0], RELEASE)
 
 
-async def test_an_edited_hold_holds_and_can_be_released(real_server: Server) -> None:
+async def test_an_edited_hold_holds_and_can_be_released(fleet_server: Server) -> None:
     """A record that somebody has edited keeps its campaign held, and says so."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
         await act(fleet.replicas[0], HOLD)
-        real_server.command("HSET", "{dial-gateway}:holds", CAMPAIGN, "edited")
+        fleet_server.command("HSET", "{dial-gateway}:holds", CAMPAIGN, "edited")
         late = await fleet.add("late")
         await until(lambda: state_in(late) is CampaignState.HELD)
         hold = late.gateway._dispatcher.row(CAMPAIGN).hold
@@ -122,11 +122,11 @@ async def test_an_edited_hold_holds_and_can_be_released(real_server: Server) -> 
         await until(lambda: {state_in(replica) for replica in fleet.replicas} == {CampaignState.FLOWING})
 
 
-async def test_dialctl_without_the_store(real_server: Server) -> None:
+async def test_dialctl_without_the_store(fleet_server: Server) -> None:
     """Each command says what it could not do, and what to do then."""
-    async with fleet_of(2, real_server.url) as fleet:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await fleet.joined()
-        real_server.kill()
+        fleet_server.kill()
         code, out, err = await dialctl(
             fleet.replicas[0], "hold", CAMPAIGN, "--reason", "test", "--in-advance"
         )

@@ -58,31 +58,31 @@ def assert_true(fleet: FleetWorld, results: list[list[pb.DialResult]]) -> None:
                 assert dialed[answer.client_token] == 0, verdict(answer)
 
 
-async def test_a_hung_server(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
-        await through_an_outage(fleet, real_server.pause, real_server.resume)
+async def test_a_hung_server(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
+        await through_an_outage(fleet, fleet_server.pause, fleet_server.resume)
 
 
 @pytest.mark.timed
-async def test_a_server_that_is_killed_and_starts_empty(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
-        await through_an_outage(fleet, real_server.kill, real_server.start)
+async def test_a_server_that_is_killed_and_starts_empty(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
+        await through_an_outage(fleet, fleet_server.kill, fleet_server.start)
 
 
 @pytest.mark.timed
-async def test_a_flushed_server(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
+async def test_a_flushed_server(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
         await through_an_outage(
-            fleet, lambda: real_server.command("FLUSHALL"), lambda: real_server.command("SCRIPT", "FLUSH")
+            fleet, lambda: fleet_server.command("FLUSHALL"), lambda: fleet_server.command("SCRIPT", "FLUSH")
         )
 
 
 @pytest.mark.timed
-async def test_a_server_without_memory(real_server: Server) -> None:
-    async with fleet_of(2, real_server.url) as fleet:
+async def test_a_server_without_memory(fleet_server: Server) -> None:
+    async with fleet_of(2, fleet_server.url) as fleet:
 
         def limit(size: str) -> Begin:
-            return lambda: real_server.command("CONFIG", "SET", "maxmemory", size)
+            return lambda: fleet_server.command("CONFIG", "SET", "maxmemory", size)
 
         await through_an_outage(fleet, limit("1"), limit("0"))
 
@@ -128,9 +128,9 @@ async def behind_a_proxy(server: Server) -> AsyncIterator[tuple[FleetWorld, Begi
         yield fleet, cut, proxy.heal
 
 
-async def test_one_replica_cut_off(real_server: Server) -> None:
+async def test_one_replica_cut_off(fleet_server: Server) -> None:
     loop = asyncio.get_running_loop()
-    async with behind_a_proxy(real_server) as (fleet, cut, heal):
+    async with behind_a_proxy(fleet_server) as (fleet, cut, heal):
 
         def in_loop(change: Begin) -> Begin:
             return lambda: loop.call_soon_threadsafe(change)
@@ -138,8 +138,8 @@ async def test_one_replica_cut_off(real_server: Server) -> None:
         await through_an_outage(fleet, in_loop(cut), in_loop(heal))
 
 
-async def test_a_replica_cut_off_stays_a_member_and_is_named_as_lost(real_server: Server) -> None:
-    async with behind_a_proxy(real_server) as (fleet, cut, heal):
+async def test_a_replica_cut_off_stays_a_member_and_is_named_as_lost(fleet_server: Server) -> None:
+    async with behind_a_proxy(fleet_server) as (fleet, cut, heal):
         await fleet.joined()
         one, other = fleet.replicas
         permits = other.gateway.engine.fleet_permits
@@ -153,9 +153,9 @@ async def test_a_replica_cut_off_stays_a_member_and_is_named_as_lost(real_server
         await fleet.joined()
 
 
-def test_servers_of_these_tests_keep_nothing(real_server: Server) -> None:
+def test_servers_of_these_tests_keep_nothing(fleet_server: Server) -> None:
     """What a killed server has lost is really lost, or the tests above would show less."""
-    real_server.command("SET", "a", "1")
-    real_server.kill()
-    real_server.start()
-    assert real_server.command("DBSIZE") == 0
+    fleet_server.command("SET", "a", "1")
+    fleet_server.kill()
+    fleet_server.start()
+    assert fleet_server.command("DBSIZE") == 0
