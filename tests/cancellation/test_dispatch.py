@@ -11,6 +11,8 @@ from gateway.connect import retry
 from gateway.connect.port import CallSender
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import CampaignNotRunning, ConnectFailed
+from gateway.core.fleet.contacts import ContactLimit
+from gateway.core.intake.dry_run import CheckedKind
 from gateway.dispatch import call_tasks, campaign_actions, claims, dispatcher
 from tests.cancellation.bench import Bench, bench_of
 from tests.cancellation.hanging import (
@@ -24,6 +26,8 @@ from tests.cancellation.hanging import (
     turns,
 )
 from tests.cancellation.hung_calls import Hung, HungState, asked, hang_of, outcomes, run_to_hang, started
+from tests.unit.core.compliance.hours_guard import HoursGuard
+from tests.unit.core.making import dial
 
 
 async def call(at: int) -> Hang[Any]:
@@ -89,6 +93,17 @@ async def look_up_tokens(at: int) -> Hang[Any]:
         await cancelled_where_it_hangs(hang, task)
         expected = pb.OUTCOME_UNKNOWN if hang.hangs else pb.OUTCOME_NOT_ACCEPTED
         assert await outcomes(session) == [expected] * 25
+        return hang
+
+
+async def check(at: int) -> Hang[Any]:
+    """A dry run asks whether limits have room: whoever gives that up has counted nothing."""
+    guard, request = HoursGuard(limits=(ContactLimit("a", 1, 600.0),)), dial(campaign="c", expires_at=1e10)
+    async with bench_of(state=HungState()) as bench:
+        bench.dispatcher.use_guard(guard)
+        hang = await _steered(bench.dispatcher.check([request]), at)
+        (checked,) = await bench.dispatcher.check([request])
+        assert checked.kind is CheckedKind.SEND
         return hang
 
 
@@ -284,6 +299,7 @@ SCENARIOS: dict[str, Scenario] = {
         look_up,
         claim,
         look_up_tokens,
+        check,
         write_settlements,
         note_doubts,
         written,
