@@ -120,6 +120,7 @@ def test_credentials_of_a_web_identity(image: Image, connect: str, tmp_path: Pat
     assert dialed.stdout.split() == ["OUTCOME_ACCEPTED"], dialed.stderr
 
 
+@pytest.mark.timed
 def test_check_runs_from_the_image(image: Image, connect: str) -> None:
     """`dial-gateway check` reaches Connect with the image's own packages."""
     checked = image.run(

@@ -4,6 +4,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.packaging.image import (
     BUILD,
     DIAL,
@@ -31,6 +33,7 @@ print(dialgateway.__file__)
 """
 
 
+@pytest.mark.timed
 def test_the_image_gateway_serves_a_dial_request(image: Image, connect: str) -> None:
     """Installed from its wheels, the gateway is healthy, delivers a dial request, and ends on SIGTERM."""
     health = LAST.command("HEALTHCHECK")
