@@ -147,6 +147,16 @@ local function tell_part(member, burst_setting)
     member.held_burst = max(member.held_burst, member.local_burst)
 end
 
+local function agreed_burst()
+    local least
+    for _, member in ipairs(order) do
+        if member.lost_at == 0 then
+            least = min(least or member.settings.call_burst, member.settings.call_burst)
+        end
+    end
+    return least or request.settings.call_burst
+end
+
 local NAMES = {'call_rate', 'call_burst', 'replay_window_s', 'longest_outage_s'}
 
 local function agreed()

@@ -212,7 +212,7 @@ local function tick()
     if member and member.replied and request.sequence <= member.sequence then
         return redis.call('HGET', KEY, 'r:' .. member.member)
     end
-    refill(now, agreed().call_burst)
+    refill(now, agreed_burst())
     if not member then
         if request.leaving then
             return bare_reply(state.epoch)
