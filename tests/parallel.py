@@ -3,6 +3,9 @@
 Without `-n` this changes only the order.
 """
 
+from collections.abc import Iterator, Sequence
+from hashlib import blake2s
+from heapq import merge
 from typing import Any
 
 import pytest
@@ -25,7 +28,6 @@ The tests of a group share something that is expensive to make, or keep the mach
 should run one after another.
 """
 LONGEST = (
-    "fuzz/",
     "deploy/test_helm.py",
     "client/test_dialctl_real_gateway.py",
     "client/test_restarts.py",
@@ -37,11 +39,12 @@ LONGEST = (
     "integration/test_bounds.py",
     "integration/test_stderr.py",
     "integration/test_collectors.py",
-    "simulation/",
-    "unit/core/test_engine_machine.py",
     "cancellation/",
 )
 """Files and folders with tests that take many seconds. They start early, so that none is left at the end."""
+COMPUTING = ("fuzz/", "history/", "simulation/", "unit/")
+"""Folders with tests that compute and do not wait. They are spread evenly among the others, which mostly wait
+for processes and servers: so there is always something to compute."""
 
 
 def group_of(nodeid: str) -> str | None:
@@ -59,9 +62,28 @@ def rank_of(nodeid: str) -> int:
     return len(GROUPS) + long
 
 
+def in_order(nodeids: Sequence[str]) -> list[str]:
+    """Return tests in the order in which they start."""
+    waiting = sorted(nodeids, key=rank_of)
+    computing = [nodeid for nodeid in waiting if _computes(nodeid)]
+    waiting = [nodeid for nodeid in waiting if not _computes(nodeid)]
+    computing.sort(key=lambda nodeid: blake2s(nodeid.encode()).digest())  # long ones are in few files
+    return [nodeid for _, nodeid in merge(_spread(waiting), _spread(computing))]
+
+
+def _computes(nodeid: str) -> bool:
+    return nodeid.removeprefix("tests/").startswith(COMPUTING)
+
+
+def _spread(nodeids: Sequence[str]) -> Iterator[tuple[float, str]]:
+    """Yield tests with places from 0 to 1, at equal distances."""
+    return ((place / len(nodeids), nodeid) for place, nodeid in enumerate(nodeids))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests in the order in which they start."""
-    items.sort(key=lambda item: rank_of(item.nodeid))
+    places = {nodeid: place for place, nodeid in enumerate(in_order([item.nodeid for item in items]))}
+    items.sort(key=lambda item: places[item.nodeid])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parallel import GROUPS, LONGEST, group_of, rank_of
+from tests.parallel import COMPUTING, GROUPS, LONGEST, group_of, in_order, rank_of
 
 TESTS_THAT_NAME_THEIR_WORKER = """
 import os, time, pytest
@@ -20,7 +20,7 @@ def test_it(number):
 TESTS = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("start", [*GROUPS, *LONGEST])
+@pytest.mark.parametrize("start", [*GROUPS, *LONGEST, *COMPUTING])
 def test_what_is_listed_is_there(start: str) -> None:
     file, _, name = start.partition("::")
     assert (TESTS / file).exists()
@@ -62,8 +62,22 @@ def test_groups_start_first_and_short_tests_last() -> None:
     ids = (
         "packaging/test_wheels.py::test",
         "faults/test_soak.py::test",
-        "fuzz/test_port.py::test",
-        "unit/a.py::b",
+        "deploy/test_helm.py::test",
+        "client/a.py::b",
     )
     ranks = [rank_of(f"tests/{nodeid}") for nodeid in ids]
     assert ranks == sorted(set(ranks))
+
+
+def test_tests_that_compute_are_spread_among_those_that_wait() -> None:
+    """Long tests that compute are in few files, so their own order mixes them."""
+    waiting = [f"tests/integration/test_a.py::test[{number}]" for number in range(100)]
+    long = [f"tests/simulation/test_b.py::test[{number}]" for number in range(100)]
+    computing = [*long, *(f"tests/unit/test_c.py::test[{number}]" for number in range(100))]
+    order = in_order([*computing, *waiting])
+    assert sorted(order) == sorted([*computing, *waiting])
+    assert [nodeid for nodeid in order if nodeid in waiting] == waiting
+    for begin in range(0, 300, 30):
+        part = order[begin : begin + 30]
+        assert sum(nodeid in waiting for nodeid in part) == pytest.approx(10, abs=1)
+        assert sum(nodeid in long for nodeid in part) == pytest.approx(10, abs=8)
