@@ -31,7 +31,7 @@ request = pb.DialRequest(client_token="t-1", phone_number="+12065550100")
 request.expiration_time.FromSeconds(int(time.time()) + 300)
 with grpc.insecure_channel(sys.argv[1]) as channel:
     message = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=[request])
-    answer = DialRequestServiceStub(channel).PutDialRequests(message, timeout=10)
+    answer = DialRequestServiceStub(channel).PutDialRequests(message, timeout=60)
 print(*(pb.Outcome.Name(result.outcome) for result in answer.results))
 """
 
