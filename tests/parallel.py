@@ -64,9 +64,8 @@ def rank_of(nodeid: str) -> int:
 
 def in_order(nodeids: Sequence[str]) -> list[str]:
     """Return tests in the order in which they start."""
-    waiting = sorted(nodeids, key=rank_of)
-    computing = [nodeid for nodeid in waiting if _computes(nodeid)]
-    waiting = [nodeid for nodeid in waiting if not _computes(nodeid)]
+    waiting = sorted((nodeid for nodeid in nodeids if not _computes(nodeid)), key=rank_of)
+    computing = [nodeid for nodeid in nodeids if _computes(nodeid)]
     computing.sort(key=lambda nodeid: blake2s(nodeid.encode()).digest())  # long ones are in few files
     return [nodeid for _, nodeid in merge(_spread(waiting), _spread(computing))]
 
