@@ -1,4 +1,4 @@
-"""Tells complete versions of a file from those that somebody is still writing.
+"""Decides when a changed file may be used: not before its writer has finished.
 
 The file system does not say whether a writer has finished. These signs are used:
 
@@ -43,7 +43,7 @@ class _Pending(NamedTuple):
 
 
 class SettledFile(WatchedFile):
-    """A watched file of which each version counts as a change only once it is complete.
+    """A watched file that reports a change only when the new version is complete.
 
     `steady` returns seconds on a clock that is never set, `wall` seconds since the epoch. The first version
     is used as it is; it is `settled` if it was last written `QUIET_S` before the first look or earlier.

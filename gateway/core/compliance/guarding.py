@@ -197,7 +197,7 @@ class Guarding:
         return self.rules_changed(now, calls)
 
     def advance(self, now: float, limit: int) -> list[Entry]:
-        """Let up to `limit` entries whose opening has come wait for a call; return those that expired.
+        """Put entries whose opening has come into the queues, up to `limit`; return those that have expired.
 
         They are fewer if numbers must be looked up.
         """
@@ -231,7 +231,7 @@ class Guarding:
         return len(self._waiting)
 
     def leave(self) -> list[Entry]:
-        """Let nothing wait for an opening from now on; return those that do, to be answered."""
+        """Take out all entries that wait for an opening, since the gateway is leaving, and return them."""
         self.leaving = True
         return self._waiting.take_all()
 

@@ -96,9 +96,9 @@ class SuppressionChanges:
 class FleetSuppressions:
     """The suppressions in force in this replica, and how far it has read the store's.
 
-    `complete`: it has read everything since the start, or since the store may have lost data. What it knew
-    before and has not found is offered or has ended, which is found out by and by: `swept` suppressions are
-    looked at in a step, at least.
+    `complete`: it has read everything since the start, or since the store may have lost data. A suppression
+    that it knew before, and that the store does not have, is offered to the store again or has ended. That is
+    decided in steps of at least `swept` suppressions.
     """
 
     def __init__(self, swept: int = SWEPT) -> None:
@@ -111,8 +111,8 @@ class FleetSuppressions:
         self._unrecorded = HashTable()
         self._offering: dict[bytes, str] = {}
         self._ahead: dict[bytes, int] = {}
-        self._found: HashTable | None = None  # what was found since the reading began
-        self._part: int | None = None  # the next part to look at for what was not found
+        self._found: HashTable | None = None  # the suppressions read from the store since the reading began
+        self._part: int | None = None  # the next part to search for suppressions that the store has lost
         self._lost = False
         self._is_asked = False
 

@@ -16,7 +16,7 @@ DONE, NOT_DONE, UNREACHABLE = 0, 1, 3
 
 
 async def run_with_client(gateway: Connection, command: Callable[[DialGatewayClient], Awaitable[int]]) -> int:
-    """Run a command with a client of a gateway; return its exit code, or the one of what has failed."""
+    """Run a command with a client of a gateway; return its exit code, or that of the failure."""
     async with DialGatewayClient(
         gateway.target, credentials=gateway.credentials(), server_name=gateway.server_name
     ) as client:
