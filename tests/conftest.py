@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime.logs.log_format import OURS
-from tests import bytecode, cases, parallel, ports, preloaded, timed, turns
+from tests import caches, cases, parallel, ports, preloaded, timed, turns
 
 cases.choose_profile()
 
@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A shell makes background commands ignore SIGINT, and every child inherits that.
     """
-    for plugin in (bytecode, parallel, preloaded, timed, turns):
+    for plugin in (caches, parallel, preloaded, timed, turns):
         config.pluginmanager.register(plugin)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,18 +1,21 @@
-"""Write the bytecode of this repository once, before all test workers import it at the same time.
+"""Write caches of this repository's tests once, before all test workers need them at the same time.
 
-After a fresh clone, each worker would compile every module and rewrite the assertions of every test for
-itself: 7 seconds of processor time for each. pytest has no public function for this. If a version of pytest
-has other internals, the workers do it themselves, as without this module.
+After a fresh clone, each worker would compile every module, rewrite the assertions of every test and make the
+tables of characters of Hypothesis for itself: 8 seconds of processor time for each. pytest has no public
+function for its part. If a version of pytest has other internals, the workers do it themselves, as without
+this module.
 """
 
 import compileall
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies
 
 TREE = Path(__file__).resolve().parents[1]
 SOURCES = ("gateway", "clients/python/dialgateway", "benchmarks", "scripts", "tests")
@@ -24,24 +27,34 @@ def is_rewritten(file: Path) -> bool:
 
 
 def write(config: pytest.Config, files: Sequence[Path]) -> None:
-    """Write the bytecode of files that have none, or that have changed, with a process for each processor."""
+    """Write the bytecode of files that have none, or that have changed, and Hypothesis's tables.
+
+    Each processor has its part of the files.
+    """
     processes = os.cpu_count() or 1
-    started = [_started(config, files[number::processes]) for number in range(processes)]
-    for pid in started:
+    works: list[Callable[[], None]] = [write_tables]
+    works += [partial(write_bytecode, config, files[number::processes]) for number in range(processes)]
+    for pid in [_started(work) for work in works]:
         os.waitpid(pid, 0)
 
 
-def _started(config: pytest.Config, files: Sequence[Path]) -> int:
-    """Write in a new process; return its id."""
+def _started(work: Callable[[], None]) -> int:
+    """Do something in a new process; return its id."""
     if pid := os.fork():
         return pid
+    with suppress(Exception):  # the workers do it themselves then
+        work()
+    os._exit(0)
+
+
+def write_bytecode(config: pytest.Config, files: Sequence[Path]) -> None:
+    """Write the bytecode of files."""
     for file in files:
         with suppress(Exception):  # a file that cannot be compiled fails in the workers, with its error
             if is_rewritten(file):
                 rewrite(config, file)
             else:
                 compileall.compile_file(file, quiet=2)
-    os._exit(0)
 
 
 def rewrite(config: pytest.Config, file: Path) -> None:
@@ -58,8 +71,13 @@ def rewrite(config: pytest.Config, file: Path) -> None:
         internals._write_pyc(state, code, told, cached)
 
 
+def write_tables() -> None:
+    """Let Hypothesis write its tables of characters, in the folder `.hypothesis`."""
+    strategies.text().validate()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """Write all bytecode before pytest-xdist starts its workers."""
+    """Write the caches before pytest-xdist starts its workers."""
     if not sys.dont_write_bytecode:
         write(config, [file for folder in SOURCES for file in sorted((TREE / folder).rglob("*.py"))])

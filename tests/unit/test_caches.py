@@ -1,11 +1,14 @@
-"""The bytecode that is written before the workers start is the bytecode that pytest reads."""
+"""What is written before the workers start is what pytest and Hypothesis read."""
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
 from _pytest.assertion import rewrite as internals
+from hypothesis import configuration
 
-from tests import bytecode
+from tests import caches
 
 
 def test_the_bytecode_of_tests_has_rewritten_assertions(pytestconfig: pytest.Config, tmp_path: Path) -> None:
@@ -15,7 +18,7 @@ def test_the_bytecode_of_tests_has_rewritten_assertions(pytestconfig: pytest.Con
     module.write_text("made = 1\n")
     wrong.write_text("def\n")
 
-    bytecode.write(pytestconfig, [wrong, test, module])
+    caches.write(pytestconfig, [wrong, test, module])
 
     folder = internals.get_cache_dir(test)
     cached = folder / f"test_a{internals.PYC_TAIL}"
@@ -27,5 +30,13 @@ def test_the_bytecode_of_tests_has_rewritten_assertions(pytestconfig: pytest.Con
 
     test.write_text("def test():\n    assert 1 == 1 + 1\n")
     assert internals._read_pyc(test, cached) is None
-    bytecode.write(pytestconfig, [test])
+    caches.write(pytestconfig, [test])
     assert internals._read_pyc(test, cached) is not None
+
+
+def test_hypothesis_keeps_its_tables_of_characters() -> None:
+    """What is written once is there for all workers, in the folder of this run."""
+    caches.write_tables()
+    (table,) = configuration.storage_directory("unicode_data").path.rglob("codec-*-utf-8.json.gz")
+    encodable, _ = json.loads(gzip.decompress(table.read_bytes()))
+    assert encodable[0][0] == 0
