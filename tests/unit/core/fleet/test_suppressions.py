@@ -41,7 +41,9 @@ class Fleet:
     now_ms: int = 1_700_000_000_000
 
     def replica(self, name: str) -> FleetSuppressions:
-        return self.replicas.setdefault(name, FleetSuppressions(self.swept))
+        if name not in self.replicas:
+            self.replicas[name] = FleetSuppressions(self.swept)
+        return self.replicas[name]
 
     def exchange(self, name: str, *, lost_reply: bool = False) -> SuppressionChanges:
         """Exchange once, after a beat; a reply that is lost has been carried out by the store."""
