@@ -10,6 +10,17 @@ from typing import Any
 
 import pytest
 
+SHARING = (
+    "console/test_campaign_changes.py",
+    "shared_state/test_agreement.py",
+    "shared_state/test_conditions_agreement.py",
+    "shared_state/test_contacts_agreement.py",
+    "shared_state/test_control_agreement.py",
+    "shared_state/test_ledger_agreement.py",
+    "shared_state/test_quota_agreement.py",
+    "shared_state/test_suppressions_agreement.py",
+)
+"""Files with many short tests that share a server. On several workers, nearly each would start its own."""
 GROUPS = {
     "packaging/": "packaging",
     "faults/test_small.py::test_a_fault_run_behind_each_proxy": "faults behind proxies",
@@ -21,6 +32,7 @@ GROUPS = {
     "cancellation/test_session.py": "cancelled sessions",
     "cancellation/test_dispatch.py": "cancelled calls",
     "cancellation/test_connect.py": "cancelled senders",
+    **{file: file for file in SHARING},
 }
 """Tests by the start of their id, and the name of their group. The first that fits counts.
 
