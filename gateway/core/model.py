@@ -289,6 +289,11 @@ class Entry:
         awaited_by = self.awaited_by
         return awaited_by if isinstance(awaited_by, list) else (awaited_by,)
 
+    def first_source(self) -> Source:
+        """Return the source of the first waiter; there must be one."""
+        awaited_by = self.awaited_by
+        return (awaited_by[0] if isinstance(awaited_by, list) else awaited_by).source
+
     def request_to_send(self) -> DialRequest:
         """Return the request as Amazon Connect gets it: it must not be dialed after closing time."""
         request, verdict = self.request, self.verdict

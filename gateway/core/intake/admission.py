@@ -148,6 +148,7 @@ class Admission:
         tokens = [request.client_token for _, request in arrivals]
         known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
         expires_at = give_up_at = math.nan
+        pending, size_bytes = arrivals[0][0].source.pending, 0
         for waiter, request in arrivals:
             problem = problem_with(request, takes_channels)
             if problem is not None:
@@ -174,12 +175,13 @@ class Admission:
                     answer = self._checked(state, entry, self._known_answer(state, memory, entry, len(fresh)))
                 if answer is None:
                     campaign = campaign or self.outstanding.open_campaign(state.instant, request.campaign_id)
-                    campaign.outstanding[token] = entry  # at once: the list may repeat it
+                    campaign.outstanding[token] = pending[waiter.index] = entry  # now: the list may repeat it
+                    size_bytes += request.size_bytes
                     fresh.append(entry)
             if answer is not None:
                 settled.append(addressed(waiter, request, answer))
         if campaign is not None and fresh:
-            self.outstanding.add(campaign, fresh)
+            self.outstanding.count_in(campaign, len(fresh), size_bytes)
         return fresh
 
     def _checked(self, state: Now, entry: Entry, answer: Answer | None) -> Answer | None:

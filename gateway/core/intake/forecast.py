@@ -136,8 +136,10 @@ class Forecast:
         A request that gives up then or later has time, unless its campaign is doubtful. `call_rate` is in
         calls a second, 0 for no limit.
         """
+        if not call_rate:
+            return now
         calls = (self._scheduler.waiting + more) / BATCH_LIMIT + self._scheduler.campaigns_waiting
-        return now + calls / (call_rate * MARGIN) if call_rate else now
+        return now + calls / (call_rate * MARGIN)
 
     def would_expire(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float | None:
         """Return the seconds that `entry` would wait, if its time would be up by then; else None.
@@ -146,7 +148,7 @@ class Forecast:
         `call_rate` is in calls a second.
         """
         give_up_at = self._expiry.back(entry.give_up_at)
-        doubtful = self._scheduler.doubts(now, entry.waiters[0].source.caller, entry.request.campaign_id)
+        doubtful = self._scheduler.doubts(now, entry.first_source().caller, entry.request.campaign_id)
         if not call_rate or (not doubtful and give_up_at >= self.all_sent_by(now, call_rate, ahead)):
             return None
         left_s = (give_up_at - now) * MARGIN
@@ -154,13 +156,14 @@ class Forecast:
         if wait_s > left_s:
             return wait_s
         if doubtful and not self._scheduler.is_waiting(entry.request.campaign_id):
-            self._view.doubtful[entry.waiters[0].source.caller][entry.waiters[0].source] += 1  # it will wait
+            source = entry.first_source()
+            self._view.doubtful[source.caller][source] += 1  # it will wait
         return None
 
     def wait_s(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float:
         """Return about how many seconds `entry` would wait for its turn."""
         self._refresh(now)
-        source = entry.waiters[0].source
+        source = entry.first_source()
         campaign = self._scheduler.campaign(entry.request.campaign_id)
         queue = campaign.callers.get(source.caller) if campaign is not None else None
         tries_s = 0.0
@@ -223,7 +226,7 @@ class Forecast:
                 (one.waiting, one.source.weight) for one in campaign.lanes[priority].of(queue) if one.source
             )
             sources = self._view.sources[queue, priority] = Backlogs(waiting)
-        source = entry.waiters[0].source
+        source = entry.first_source()
         own = source.queues.get((campaign.campaign_id, priority))
         queued, place = 0, ahead
         if own is not None:

@@ -121,7 +121,7 @@ class CampaignQueue:
         The source and the priority must be the same for all.
         """
         first = entries[0]
-        queue = self._queue_of(first.waiters[0].source, first.priority)
+        queue = self._queue_of(first.first_source(), first.priority)
         queue.push(now, entries)
         if not self.unsuspected:
             self._oldest = now
@@ -135,7 +135,7 @@ class CampaignQueue:
         if queue is None:
             queue = self._suspect_queue = SourceQueue(None, self.campaign_id, Priority.NORMAL)
         if queue.caller_queue is None:
-            queue.caller_queue = self._of_caller(entries[0].waiters[0].source)
+            queue.caller_queue = self._of_caller(entries[0].first_source())
         queue.push(now, entries)
         if self._suspects is _NO_SUSPECTS:
             self._suspects = deque()
@@ -144,7 +144,7 @@ class CampaignQueue:
 
     def refile(self, entry: Entry) -> SourceQueue:
         """Move an entry to the queue of its present first waiter; return that queue."""
-        left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
+        left, queue = entry.queue, self._queue_of(entry.first_source(), entry.priority)
         if isinstance(left, SourceQueue):
             left.remove(entry)
         queue.insert(entry.arrived_at, (entry,))

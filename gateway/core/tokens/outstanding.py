@@ -71,16 +71,11 @@ class Outstanding:
         """Return the tokens of a campaign, to add entries to them."""
         return self._ledger.open_campaign(now, campaign_id)
 
-    def add(self, campaign: CampaignTokens, entries: Sequence[Entry]) -> None:
-        """Count new entries of one source, entered in `campaign` before, and let it wait for them."""
-        taken, pending = 0, entries[0].waiters[0].source.pending
-        for entry in entries:
-            first = entry.awaited_by
-            pending[(first[0] if isinstance(first, list) else first).index] = entry
-            taken += entry.request.size_bytes
-        self.campaigns += len(campaign.outstanding) == len(entries)  # the campaign had none before
-        self.count += len(entries)
-        self.bytes += taken + ENTRY_BYTES * len(entries)
+    def count_in(self, campaign: CampaignTokens, count: int, size_bytes: int) -> None:
+        """Count new entries, and their size; they are in `campaign` and their source's `pending` already."""
+        self.campaigns += len(campaign.outstanding) == count  # the campaign had none before
+        self.count += count
+        self.bytes += size_bytes + ENTRY_BYTES * count
 
     def join(self, entry: Entry, waiter: Waiter) -> None:
         """Add a waiter to an entry."""
@@ -205,8 +200,6 @@ class Outstanding:
         for entry in entries:
             request = entry.request
             del outstanding[request.client_token]
-            # Subtract what `add` has added. Both spell it out, since a function call per request would cost
-            # too much.
             released += request.size_bytes
             waiters = entry.awaited_by
             if isinstance(waiters, list) and len(waiters) > 1:

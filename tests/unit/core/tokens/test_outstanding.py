@@ -14,8 +14,9 @@ def holding(*entries: Entry, outbox: Outbox | None = None) -> Outstanding:
     outstanding = Outstanding(Ledger(1_200.0, 1_000), outbox or Outbox())
     for held in entries:
         campaign = outstanding.open_campaign(NOW, held.request.campaign_id)
-        campaign.outstanding[held.request.client_token] = held
-        outstanding.add(campaign, [held])
+        (waiter,) = held.waiters
+        campaign.outstanding[held.request.client_token] = waiter.source.pending[waiter.index] = held
+        outstanding.count_in(campaign, 1, held.request.size_bytes)
     return outstanding
 
 
