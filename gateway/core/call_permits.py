@@ -108,8 +108,9 @@ class CallPermits:
                 decision.denied.append(number)
 
     def _may_call(self) -> bool:
-        free = len(self.calls) < (1 if self.pacer.hindered else self.concurrent_calls)
-        return free and not self.retries and self.scheduler.has_ready
+        if self.retries or not self.scheduler.has_ready:
+            return False
+        return len(self.calls) < (1 if self.pacer.hindered else self.concurrent_calls)
 
     def _begin(self, now: float, formed: FormedCall) -> Batch:
         """Let a call leave; return its batch."""

@@ -21,14 +21,14 @@ class Decision:
     sources are gone, and `dropped` counts the dial requests that were dropped unsent for that reason.
     """
 
-    revoked: list[Batch] = field(default_factory=list)
+    revoked: Sequence[Batch] = ()
     batches: list[Batch] = field(default_factory=list)
     granted: list[int] = field(default_factory=list)
     denied: list[int] = field(default_factory=list)
     look_up: list[str] = field(default_factory=list)
     token_look_ups: Sequence[TokenLookUp] = ()
-    notices: list[AddressedNotice] = field(default_factory=list)
-    changes: list[ConditionChange] = field(default_factory=list)
-    departed: list[Waiter] = field(default_factory=list)
+    notices: Sequence[AddressedNotice] = ()
+    changes: Sequence[ConditionChange] = ()
+    departed: Sequence[Waiter] = ()
     dropped: int = 0
     wake_at: float | None = None

@@ -20,6 +20,7 @@ from gateway.core.channels import no_channels
 from gateway.core.decision import Decision
 from gateway.core.errors import CallRevoked, CampaignNotFound
 from gateway.core.fleet.messages import Claimed
+from gateway.core.instants import earliest
 from gateway.core.intake.admission import Arrival
 from gateway.core.intake.dry_run import DryRun
 from gateway.core.limits import Limits
@@ -97,7 +98,7 @@ class Engine:
         if not arrivals or arrivals[0][0].source.departure is Departure.GONE:
             return
         # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
-        call_rate = self._pacer.rate if self._forecasts and not self._slices else None
+        call_rate = self._pacer.rate if self._forecasts and not self._slices.work else None
         leaving = self._leaving.send_until is not None
         self._admission.admit(now, arrivals, priority, leaving=leaving, call_rate=call_rate)
 
@@ -271,10 +272,11 @@ class Engine:
         expired += self.guarding.advance(now, self._limits.slice_units)
         for entry in expired:
             self._completion.expire(now, entry)
-        if self.draining:
+        if self._leaving.send_until is not None:
             self._leaving.give_up_held()
         self._slices.begin(spent=len(expired))
-        if self._leaving.is_sending(now):
+        sending = self._leaving.is_sending(now)
+        if sending:
             self._permits.spend(now, decision)
             decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
         else:
@@ -283,7 +285,7 @@ class Engine:
         if self.fleet_ledger is not None:
             self.fleet_ledger.advance(now, self._limits.slice_units)
             decision.token_look_ups = self.fleet_ledger.take_look_ups(now)
-        self._report(now, decision)
+        self._report(now, decision, sending=sending)
         return decision
 
     def survey(self, now: float) -> Survey:
@@ -348,18 +350,18 @@ class Engine:
     @property
     def unfinished(self) -> bool:
         """Whether work is left to be done in slices."""
-        return bool(self._slices)
+        return bool(self._slices.work)
 
     # --- long work ----------------------------------------------------------------------------------
 
-    def _report(self, now: float, decision: Decision) -> None:
+    def _report(self, now: float, decision: Decision, *, sending: bool) -> None:
         """Move all results up to now into a decision."""
         decision.departed, self._outstanding.departed = self._outstanding.departed, []
         decision.dropped, self._dropped = self._outstanding.dropped - self._dropped, self._outstanding.dropped
         decision.notices = self._notices.take()
         decision.changes = self._conditions.take_changes()
-        self._permit_wait.note(now, self._permits.missing(now) if self._leaving.is_sending(now) else None)
-        decision.wake_at = self._deadline(now)
+        self._permit_wait.note(now, self._permits.missing(now) if sending else None)
+        decision.wake_at = self._deadline(now, sending=sending)
 
     def _remove_leaving(self, now: float, batch: Batch) -> None:
         """Remove the leaving sources from the requests that a call has carried."""
@@ -373,15 +375,17 @@ class Engine:
         self._leaving.stop_sending()
         self._permits.deny_all(decision)
 
-    def _deadline(self, now: float) -> float | None:
-        if self._slices:
+    def _deadline(self, now: float, *, sending: bool) -> float | None:
+        if self._slices.work:
             return now
-        instants = [self._scheduler.deadline(), self.guarding.deadline()]
+        due_at = earliest(self._scheduler.deadline(), self.guarding.deadline())
         if self.fleet_ledger is not None:
-            instants.append(self.fleet_ledger.deadline())
-        if self._leaving.is_sending(now):
-            instants += self._conditions.deadline(now), self._permits.deadline(now), self._leaving.send_until
-        return min((instant for instant in instants if instant is not None), default=None)
+            due_at = earliest(due_at, self.fleet_ledger.deadline())
+        if not sending:
+            return due_at
+        return earliest(
+            due_at, self._conditions.deadline(now), self._permits.deadline(now), self._leaving.send_until
+        )
 
 
 __all__ = ["Decision", "Engine", "Limits"]

@@ -24,7 +24,7 @@ def consume(units: list[Unit]) -> Iterator[Unit]:
 
 
 class Slices:
-    """The unfinished work, in order of arrival; `left` is how many units the current slice still allows.
+    """The unfinished `work`, in order of arrival; `left` is how many units the current slice still allows.
 
     Work that takes longer than others lowers it itself.
     """
@@ -32,11 +32,7 @@ class Slices:
     def __init__(self, size: int = SLICE) -> None:
         self._size = size
         self.left = size
-        self._work: deque[tuple[Iterator[Any], Work, Callable[[float], None]]] = deque()
-
-    def __bool__(self) -> bool:
-        """Whether any work is left."""
-        return bool(self._work)
+        self.work: deque[tuple[Iterator[Any], Work, Callable[[float], None]]] = deque()
 
     def begin(self, spent: int = 0) -> None:
         """Begin a new slice with so many units spent already; at least a quarter of it is left."""
@@ -52,17 +48,17 @@ class Slices:
 
         A list is emptied meanwhile, so it must be the caller's own.
         """
-        self._work.append((consume(units) if isinstance(units, list) else iter(units), work, done))
+        self.work.append((consume(units) if isinstance(units, list) else iter(units), work, done))
 
     def run(self, now: float) -> None:
         """Do as many units as the current slice still allows."""
-        while self._work and self.left > 0:
-            units, work, done = self._work[0]
+        while self.work and self.left > 0:
+            units, work, done = self.work[0]
             for unit in units:
                 self.left -= 1
                 work(now, unit)
                 if self.left <= 0:
                     break
             else:
-                self._work.popleft()
+                self.work.popleft()
                 done(now)

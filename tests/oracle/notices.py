@@ -1,7 +1,7 @@
 """Notices: each caller is told once that a campaign does not flow, and once that it flows again."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.core.campaigns.notices import AddressedNotice
 from gateway.core.model import NoticeKind
@@ -17,7 +17,7 @@ class Notices:
         self._released: set[str] = set()
         self._refused_under_hold: set[str] = set()
 
-    def told(self, notices: list[AddressedNotice], holds: Mapping[str, bool]) -> None:
+    def told(self, notices: Sequence[AddressedNotice], holds: Mapping[str, bool]) -> None:
         """Check the notices of one poll."""
         last = {(source, campaign_id): notice.kind for source, campaign_id, notice in notices}
         for source, campaign_id, notice in notices:

@@ -5,7 +5,7 @@ pause, it leaves open. Checks of what a poll left undone wait until the engine h
 long work.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 from gateway.core.campaigns.conditions import RUNNING
 from gateway.core.engine import Decision, Limits
@@ -203,7 +203,7 @@ class Oracle:
             key = (batch.campaign_id, entry.request.client_token)
             assert not self.tokens.is_denied(key), "sent after a caller was told that it is not"
 
-    def revoked(self, calls: list[Batch], campaign_id: str | None = None) -> None:
+    def revoked(self, calls: Sequence[Batch], campaign_id: str | None = None) -> None:
         """Check that all calls in flight, or those of a campaign, are revoked."""
         due = {number for number, call in self.calls.items() if campaign_id in {None, call.campaign_id}}
         assert {call.number for call in calls} == due, "a call is not revoked"

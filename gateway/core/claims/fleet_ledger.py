@@ -19,6 +19,7 @@ from gateway.core.entry_state import EntryState, move
 from gateway.core.fleet.fingerprints import Fingerprints, differ
 from gateway.core.fleet.messages import Claim, Claimed, ClaimVerdict, Settlement, TokenRecord, TokenState
 from gateway.core.fleet.token_look_up import LookUpPurpose, TokenLookUp
+from gateway.core.instants import earliest
 from gateway.core.model import Answer, Batch, CallReport, Entry, Reason
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
@@ -240,8 +241,7 @@ class FleetLedger:
 
     def deadline(self) -> float | None:
         """Return when `advance` or `take_look_ups` will next have something to do."""
-        instants = (self.denials.deadline(), self._queue.deadline())
-        return min((instant for instant in instants if instant is not None), default=None)
+        return earliest(self.denials.deadline(), self._queue.deadline())
 
     def found(self, now: float, look_up: TokenLookUp, records: Mapping[str, TokenRecord] | None) -> None:
         """Take the records of a look-up, None if the shared state did not answer."""

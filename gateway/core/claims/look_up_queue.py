@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from gateway.core.claims.denials import Denials
 from gateway.core.entry_state import EntryState
 from gateway.core.fleet.token_look_up import LOOK_UP_LIMIT, LookUpPurpose, TokenLookUp
+from gateway.core.instants import earliest
 from gateway.core.model import Entry
 
 LOOK_UPS_AT_ONCE, ADMISSIONS_AT_ONCE = 4, 2
@@ -74,7 +75,7 @@ class LookUpQueue:
             instants.append(self._elsewhere_at)
         if self._under_way < ADMISSIONS_AT_ONCE:
             instants.append(self._admitted_at)
-        return min((instant for instant in instants if instant is not None), default=None)
+        return earliest(*instants)
 
     def _next(self, now: float) -> TokenLookUp | None:
         look_up = self._denials.next_look_up()

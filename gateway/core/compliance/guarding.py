@@ -18,6 +18,7 @@ from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.entry_state import EntryState, move, move_all
 from gateway.core.fleet.contacts import ContactCount, ContactLimit
+from gateway.core.instants import earliest
 from gateway.core.model import Batch, DialRequest, Entry, Reason
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
@@ -189,6 +190,8 @@ class Guarding:
 
         Return the calls with an entry that may not be sent now, which are revoked. It is called once a turn.
         """
+        if not self._decides:
+            return []
         self._enough = self.guard.learned + LEARNED_AT_ONCE
         changes, ahead_s = self.guard.changes, self._expiry.ahead_s
         if changes == self._changes and abs(ahead_s - self._ahead_s) <= CLOCK_STEP_S:
@@ -201,8 +204,10 @@ class Guarding:
 
         They are fewer if numbers must be looked up.
         """
-        self._review.advance(now)
         expired: list[Entry] = []
+        if not self._decides:
+            return expired
+        self._review.advance(now)
         enough = self.guard.learned + LEARNED_AT_ONCE
         expired_at = self._expiry.at(now)
         for entry in islice(self._waiting.due(expired_at), limit):
@@ -219,11 +224,10 @@ class Guarding:
 
     def deadline(self) -> float | None:
         """Return when the next entry may be sent, or a review begins; None if nothing waits for that."""
-        opening, review_at = self._waiting.deadline(), self._review.deadline()
-        if opening is None:
-            return review_at
-        opening = self._expiry.back(opening)
-        return opening if review_at is None else min(opening, review_at)
+        if not self._decides:
+            return None
+        opening = self._waiting.deadline()
+        return earliest(None if opening is None else self._expiry.back(opening), self._review.deadline())
 
     @property
     def waiting(self) -> int:

@@ -23,6 +23,10 @@ class DelayedEntries:
         move(entry, EntryState.DELAYED)
         heapq.heappush(self._pauses, (until, next(self._order), entry))
 
+    def is_due(self, now: float) -> bool:
+        """Whether any pause is over."""
+        return bool(self._pauses) and self._pauses[0][0] <= now
+
     def due(self, now: float) -> Iterator[Entry]:
         """Yield the entries whose pauses are over, each taken out; they are still `DELAYED`."""
         while self._pauses and self._pauses[0][0] <= now:

@@ -86,7 +86,7 @@ class DoubtfulCampaigns:
 
     def deadline(self) -> float | None:
         """Return when the next caller may try again, None if none is slowed down."""
-        return next(iter(self._slowed_until.values()), None)
+        return next(iter(self._slowed_until.values())) if self._slowed_until else None
 
     def _slow_if_many(self, now: float, caller: str, limit: float, ready: ReadyCampaigns) -> None:
         """Slow down a caller whose calls find no such campaign again and again."""

@@ -138,7 +138,8 @@ class ReadyCampaigns:
     """All ready queues, by standing and priority.
 
     A waiting priority is passed over a limited number of times. `standing` returns the present standing of
-    a caller's queue, None if it must wait for the end of a call.
+    a caller's queue, None if it must wait for the end of a call. `callers` has the callers that take turns
+    at each place: while none does, all of its dictionaries are empty.
     """
 
     def __init__(self, standing: Callable[[CallerQueue], Standing | None]) -> None:
@@ -146,6 +147,7 @@ class ReadyCampaigns:
         self._rings = tuple(tuple(ReadyRing() for _ in Priority) for _ in Standing)
         # The callers of each priority in these rings: an empty dictionary if none is ready there.
         self._regular, self._doubtful = (tuple(ring.turns for ring in rings) for rings in self._rings)
+        self.callers = (*self._regular, *self._doubtful)
         self._turns = tuple(
             (place, ring.turns)
             for places, rings in zip(_PLACES, self._rings, strict=True)
@@ -157,9 +159,6 @@ class ReadyCampaigns:
         self._waiting = _NONE_WAIT  # the other priorities that were ready then
         self._since_doubtful = DOUBTFUL_EVERY
         self._since_doubtful_at = [DOUBTFUL_EVERY for _ in Priority]
-
-    def __bool__(self) -> bool:
-        return any(self._regular) or any(self._doubtful)
 
     def add(self, queue: CallerQueue) -> None:
         """Add a caller's queue of a ready campaign, or move it if its place has changed."""

@@ -12,6 +12,7 @@ from itertools import count, islice
 
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.entry_state import EntryState, move
+from gateway.core.instants import earliest
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Source
 from gateway.core.scheduling.caller_queue import CallerQueue
 from gateway.core.scheduling.delayed import DelayedEntries
@@ -65,7 +66,7 @@ class Scheduler:
         first = entries[0]
         campaign = self._campaign(first.request.campaign_id)
         queue = campaign.push(now, entries)
-        earliest, watched_at = queue.earliest, queue.watched_at
+        earliest, watched_at = queue.earliest(), queue.watched_at
         if watched_at is None or earliest < watched_at:
             self._expiries.watch(queue, earliest)
         self.waiting += len(entries)
@@ -179,32 +180,19 @@ class Scheduler:
         At most `limit` entries, and about as many other checks, are done at once. If more is due, `deadline`
         is now, so the shell calls again after other work.
         """
-        expired = [entry for entry in islice(self._delayed.due(now), limit) if not self._resumed(now, entry)]
+        # Each part is asked first whether anything is due: mostly nothing is, and every turn asks.
+        expired = self._resume_delayed(now, limit) if self._delayed.is_due(now) else []
         self._doubtful.resume(now, self._ready_campaigns)
-        expired_at = self._expiry.at(now)
-        for queue in islice(self._expiries.due(expired_at), limit):
-            while (entry := queue.top()) is not None and entry.give_up_at <= expired_at:
-                if len(expired) >= limit:
-                    break
-                self.remove(entry)
-                expired.append(entry)
-            if entry is not None:
-                self._expiries.watch(queue, entry.give_up_at)
-            if len(expired) >= limit:
-                break
-        for _ in range(limit):
-            if not self._lingering or self._lingering[0][0] > now:
-                break
-            deadline, _, campaign = heapq.heappop(self._lingering)
-            if campaign.ready_by == deadline:
-                campaign.ready_by = None
-                self._consider(now, campaign)
+        if self.may_hold_expired(now):
+            self._take_expired(self._expiry.at(now), limit, expired)
+        if self._lingering and self._lingering[0][0] <= now:
+            self._end_lingers(now, limit)
         return expired
 
     @property
     def has_ready(self) -> bool:
         """Whether any campaign would call if there were a permit."""
-        return bool(self._ready_campaigns)
+        return any(self._ready_campaigns.callers)
 
     def form(self, now: float, hint: tuple[str, str] | None = None) -> tuple[list[Entry], FlushReason]:
         """Take the entries of the next call, all of one campaign; there must be a ready one.
@@ -299,13 +287,13 @@ class Scheduler:
 
     def deadline(self) -> float | None:
         """Return when `advance` will next have something to do, None for not before a push."""
-        instants = [self._delayed.deadline(), self._doubtful.deadline()]
-        if self._lingering:
-            instants.append(self._lingering[0][0])
         expiry = self._expiries.deadline()
-        if expiry is not None:
-            instants.append(self._expiry.back(expiry))
-        return min((instant for instant in instants if instant is not None), default=None)
+        return earliest(
+            self._delayed.deadline(),
+            self._doubtful.deadline(),
+            self._lingering[0][0] if self._lingering else None,
+            self._expiry.back(expiry) if expiry is not None else None,
+        )
 
     def _hinted(self, caller: str, campaign_id: str) -> CallerQueue | None:
         campaign = self._campaigns.get(campaign_id)
@@ -376,9 +364,36 @@ class Scheduler:
                 del self._suspects_due[next(iter(self._suspects_due))]
         return True
 
-    def _resumed(self, now: float, entry: Entry) -> bool:
-        if entry.give_up_at <= self._expiry.at(now):
-            move(entry, EntryState.UNQUEUED)
-            return False
-        self.resume(now, entry)
-        return True
+    def _resume_delayed(self, now: float, limit: int) -> list[Entry]:
+        """Let entries whose pause is over wait for a call; return those whose time has passed."""
+        expired: list[Entry] = []
+        for entry in islice(self._delayed.due(now), limit):
+            if entry.give_up_at <= self._expiry.at(now):
+                move(entry, EntryState.UNQUEUED)
+                expired.append(entry)
+            else:
+                self.resume(now, entry)
+        return expired
+
+    def _take_expired(self, expired_at: float, limit: int, expired: list[Entry]) -> None:
+        """Take waiting entries out whose time has passed; fill `expired` up to `limit`."""
+        for queue in islice(self._expiries.due(expired_at), limit):
+            while (entry := queue.top()) is not None and entry.give_up_at <= expired_at:
+                if len(expired) >= limit:
+                    break
+                self.remove(entry)
+                expired.append(entry)
+            if entry is not None:
+                self._expiries.watch(queue, entry.give_up_at)
+            if len(expired) >= limit:
+                break
+
+    def _end_lingers(self, now: float, limit: int) -> None:
+        """Make campaigns ready whose linger is over, `limit` at most."""
+        for _ in range(limit):
+            if not self._lingering or self._lingering[0][0] > now:
+                break
+            deadline, _, campaign = heapq.heappop(self._lingering)
+            if campaign.ready_by == deadline:
+                campaign.ready_by = None
+                self._consider(now, campaign)

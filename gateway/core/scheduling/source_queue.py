@@ -130,9 +130,8 @@ class SourceQueue:
         self._gone_in_turn = (self._gone_in_turn + 1) % source.weight
         return self._gone_in_turn > 0
 
-    @property
     def earliest(self) -> float:
-        """When the first waiting entry gives up, or earlier; infinity if the queue is empty."""
+        """Return when the first waiting entry gives up, or earlier; infinity if the queue is empty."""
         first = self._entries[self._begin] if self._entries else None
         return first.give_up_at if first is not None else math.inf
 

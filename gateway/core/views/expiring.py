@@ -34,7 +34,7 @@ class ExpiringBacklog:
     def add(self, campaign: CampaignQueue) -> Generator[None, None, None]:
         """Add the requests of a campaign that flows, without its suspects; yield after each part of them."""
         last = self._instants[-1] if self._instants else -math.inf
-        urgent = [one for lane in campaign.lanes for one in lane.queues() if one.earliest <= last]
+        urgent = [one for lane in campaign.lanes for one in lane.queues() if one.earliest() <= last]
         if not urgent:  # as most campaigns are
             return
         due = [0] * len(self._instants)
