@@ -10,6 +10,7 @@ from benchmarks import (
     flood,
     guard,
     hold,
+    instructions,
     latency,
     leads,
     memory,
@@ -25,6 +26,7 @@ from benchmarks import (
 ALL = {
     "small": small,
     "hold": hold,
+    "instructions": instructions,
     "quota": quota,
     "throughput": throughput,
     "observability": observability,
