@@ -150,7 +150,7 @@ async def replaced(clients: Clients) -> Findings:
     """Two replicas are replaced one after the other behind a balancer of connections."""
     settings = {"drain_grace": "2"}
     async with (
-        world_of(gateways=2, rate=20.0, keep_admin_ports=True, settings=settings) as world,
+        world_of(gateways=2, rate=20.0, settings=settings) as world,
         balancer_before([int(target.rpartition(":")[2]) for target in world.targets]) as balancer,
         meeting(world, clients, balancer.target) as met,
     ):

@@ -41,7 +41,6 @@ async def fleet(arm: Arm, settings: Mapping[str, str] = NO_SETTINGS) -> AsyncIte
             burst=BURST,
             latency_s=LATENCY_S,
             gateways=parts,
-            keep_admin_ports=True,
             settings=chosen,
         )
     ) as world:

@@ -28,7 +28,7 @@ async def silence(name: str, noticed_s: float = 3 * SILENCE_S) -> Finding:
     second, and the gateway's own pings detect the streams that it has lost.
     """
     async with (
-        world_of(keep_admin_ports=True, settings={"keepalive": "1", "keepalive_timeout": "1"}) as world,
+        world_of(settings={"keepalive": "1", "keepalive_timeout": "1"}) as world,
         path_to(world.target) as behind,
         path_to(f"127.0.0.1:{world.admin_ports[0]}", of_http2=False) as admin,
         proxied(name, world.folder, [Upstream(behind.target, admin.port)], silence_s=SILENCE_S) as proxy,
@@ -52,9 +52,7 @@ async def silence(name: str, noticed_s: float = 3 * SILENCE_S) -> Finding:
 async def spread(name: str, callers: int = 20, age_s: float = 6.0, least_percent: float = 30.0) -> Finding:
     """A gateway joins when every caller is at another one: it gets its share as streams reach their age."""
     async with (
-        world_of(
-            gateways=2, begun=1, keep_admin_ports=True, settings={"stream_max_age": str(age_s)}
-        ) as world,
+        world_of(gateways=2, begun=1, settings={"stream_max_age": str(age_s)}) as world,
         before(world, name) as proxy,
     ):
         async with steady_callers(proxy.target, world.recorder, callers, per_s=10.0):
@@ -77,7 +75,7 @@ async def goaway(name: str, answers: int = 200) -> Finding:
     """
     few_calls = {"client_max_body_size 0;": "client_max_body_size 0; keepalive_requests 5;"}
     async with (
-        world_of(keep_admin_ports=True) as world,
+        world_of() as world,
         before(world, name, more=few_calls if name == "nginx" else None) as proxy,
         path_to(proxy.target) as path,
     ):

@@ -29,7 +29,7 @@ async def buffered_requests(waits_s: float = 3.0, told_s: float = 60.0) -> Findi
         "timeout http-request 10s": f"timeout http-request {round(waits_s * 1000)}ms",
     }
     async with (
-        world_of(keep_admin_ports=True) as world,
+        world_of() as world,
         before(world, "haproxy", more=wrong) as proxy,
     ):
         await ReturningCaller(proxy.target, world.recorder).dial(CAMPAIGN, dial_requests(LIST, "list"))

@@ -37,7 +37,6 @@ async def fleet_world(
                 burst=burst,
                 latency_s=latency_s,
                 gateways=gateways,
-                keep_admin_ports=True,
                 shared_state_urls=[f"valkey://127.0.0.1:{one}/0" for one in ports],
                 settings=settings,
             )

@@ -30,7 +30,7 @@ async def proxy_kills(
     name: str, requests: int = 50_000, kills: int = 20, seed: int = 0, rate: float = 0.0
 ) -> Finding:
     """All processes of a proxy get SIGKILL and restart on its ports."""
-    async with world_of(rate=rate, seed=seed, keep_admin_ports=True) as world, before(world, name) as proxy:
+    async with world_of(rate=rate, seed=seed) as world, before(world, name) as proxy:
         title = f"{kills} SIGKILLs of {name} in the middle of {requests:,} requests"
         return await _under_kills(title, world, requests, kills, proxy.kill, proxy.target)
 
@@ -39,7 +39,7 @@ async def proxy_reloads(
     name: str, requests: int = 50_000, reloads: int = 20, seed: int = 0, rate: float = 0.0
 ) -> Finding:
     """A proxy reloads its configuration: old workers serve their streams to the end."""
-    async with world_of(rate=rate, seed=seed, keep_admin_ports=True) as world, before(world, name) as proxy:
+    async with world_of(rate=rate, seed=seed) as world, before(world, name) as proxy:
         title = f"{reloads} reloads of {name} in the middle of {requests:,} requests"
         return await _under_kills(title, world, requests, reloads, proxy.reload, proxy.target)
 

@@ -41,7 +41,7 @@ async def rollout(
         certificates = Certificates.made_in(Path(folder))
         settings = {"drain_grace": "10", **certificates.gateway_settings()}
         async with (
-            world_of(gateways=2, keep_admin_ports=True, rate=20.0, settings=settings) as world,
+            world_of(gateways=2, rate=20.0, settings=settings) as world,
             before(world, name, certificates, tls_behind=True) as proxy,
         ):
             return await _rolled_out(world, proxy, per_s, around_s, settle_s, longest_gap_s)

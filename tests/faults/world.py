@@ -45,7 +45,7 @@ class World:
     connect_port: int
     gateways: Sequence[Service]
     admin_ports: Sequence[int]
-    """The gateways' admin ports, if they keep them over restarts."""
+    """The gateways' admin ports, which they keep over restarts."""
     store: Service | None = None
     store_port: int = 0
     links: Sequence[LossyProxy] = ()
@@ -102,7 +102,6 @@ async def world_of(
     seed: int = 0,
     gateways: int = 1,
     begun: int | None = None,
-    keep_admin_ports: bool = False,
     connect_is_up: bool = True,
     shared_state_urls: Sequence[str] = (),
     settings: Mapping[str, str] = NO_SETTINGS,
@@ -114,14 +113,14 @@ async def world_of(
     takes to answer. A setting of the gateways is named without the variable's prefix, in lower case. Only the
     first `begun` gateways are started.
     """
-    kept = 1 + gateways * (2 if keep_admin_ports else 1)
-    with tempfile.TemporaryDirectory(prefix="faults-") as name, reserved_ports(kept) as reserved:
+    kept = reserved_ports(1 + 2 * gateways)
+    with tempfile.TemporaryDirectory(prefix="faults-") as name, kept as reserved:
         folder, (connect_port, *reserved) = Path(name), reserved
         (folder / JOURNAL).touch()
         connect = connect_service(
             folder, connect_port, rate=rate, burst=burst, latency_s=latency_s, seed=seed
         )
-        ports, admin_ports = reserved[:gateways], reserved[gateways:] or [0] * gateways
+        ports, admin_ports = reserved[:gateways], reserved[gateways:]
         chosen = {"call_rate": str(rate if shared_state_urls else rate / gateways), **settings}
         shared = [{"shared_state_url": url} for url in shared_state_urls] or [{}] * gateways
         url = f"http://127.0.0.1:{connect_port}"

@@ -53,9 +53,7 @@ async def test_requests_that_a_killed_gateway_had_read_are_not_resent(
     accepted it.
     """
     async with (
-        world_of(
-            gateways=2, keep_admin_ports=True, settings={"call_timeout": "30", "sender": sender}
-        ) as world,
+        world_of(gateways=2, settings={"call_timeout": "30", "sender": sender}) as world,
         before(world, "haproxy") as proxy,
         calling(proxy.plain_target, method) as caller,
     ):
