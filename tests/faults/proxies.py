@@ -27,9 +27,9 @@ PLAIN, MUTUAL = "127.0.0.1:50050", "0.0.0.0:50443"
 TLS_FOLDER = "/etc/dial-gateway/tls"
 
 
-def absent() -> str:
-    """Return why fault runs with proxies are skipped on this machine, or an empty string."""
-    missing = [name for name in PROXIES if which(name, path=PATHS) is None]
+def absent(*names: str) -> str:
+    """Return why fault runs with these proxies, or with all, are skipped here, or an empty string."""
+    missing = [name for name in names or PROXIES if which(name, path=PATHS) is None]
     return f"no {' and no '.join(missing)} here (scripts/proxies.sh brings them)" if missing else ""
 
 
@@ -39,6 +39,11 @@ class Upstream:
 
     address: str
     admin_port: int
+
+
+def gateways_of(world: World) -> Sequence[Upstream]:
+    """Return the gateways of a world."""
+    return [Upstream(*each) for each in zip(world.targets, world.admin_ports, strict=True)]
 
 
 class Proxy:
@@ -201,10 +206,9 @@ async def before(
     tls_behind: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Proxy]:
-    """Run a proxy in front of all gateways of a world that keep their admin ports."""
-    upstreams = [Upstream(*each) for each in zip(world.targets, world.admin_ports, strict=True)]
+    """Run a proxy in front of all gateways of a world."""
     async with proxied(
-        name, world.folder, upstreams, certificates=certificates, tls_behind=tls_behind, more=more
+        name, world.folder, gateways_of(world), certificates=certificates, tls_behind=tls_behind, more=more
     ) as proxy:
         yield proxy
 

@@ -18,6 +18,7 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.certificate import names_in
 from gateway.access.identity import CallerEvidence, identify
 from gateway.api.wire.status_details import ErrorReason, end_call
+from tests.faults.any_proxy import always_ready
 from tests.faults.callers import dial_requests
 from tests.faults.certificates import CALLER, Certificates
 from tests.faults.proxies import PROXIES, Upstream, absent, proxied
@@ -25,7 +26,6 @@ from tests.faults.proxies import PROXIES, Upstream, absent, proxied
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
 FORGED = (("x-forwarded-client-cert", "URI=spiffe://example.org/ns/billing/sa/boss"),)
 SERVICE = "dialgateway.v1.DialRequestService"
-READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 async def _refuse(_: object, context: "grpc.aio.ServicerContext[object, object]") -> None:
@@ -63,17 +63,12 @@ class Listener:
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[tuple[Listener, Upstream]]:
-    async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(READY)
-        writer.close()
-
     listener, server = Listener(), grpc.aio.server()
     server.add_generic_rpc_handlers((listener.handler(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with await asyncio.start_server(ready, "127.0.0.1", 0) as admin:
-        yield listener, Upstream(f"127.0.0.1:{port}", admin.sockets[0].getsockname()[1])
+    async with always_ready() as admin_port:
+        yield listener, Upstream(f"127.0.0.1:{port}", admin_port)
         await server.stop(0)
 
 

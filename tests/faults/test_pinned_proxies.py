@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from ipaddress import ip_network
+from itertools import takewhile
 from pathlib import Path
 
 import grpc
@@ -20,10 +19,12 @@ from gateway.access.certificate import names_in
 from gateway.access.identity import CallerEvidence, identify
 from tests.client.processes import world
 from tests.client.scripted import ScriptedGateway, accept_and_stay, requests, serving
-from tests.faults.certificates import CALLER
-from tests.faults.go_proxies import FILES, absent, proxied_by
-from tests.faults.proxies import Upstream
-from tests.faults.test_proxies import FORGED, READY, Listener, listening
+from tests.faults.any_proxy import NO_IDENTITIES, always_ready, first_call
+from tests.faults.certificates import CALLER, Certificates
+from tests.faults.pinned_proxies import FILES, absent, proxied_by
+from tests.faults.proxies import CONFIGURATIONS, TLS_FOLDER, Upstream, gateways_of
+from tests.faults.test_proxies import FORGED, Listener, listening
+from tests.faults.world import world_of
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
 NAMES = tuple(FILES)
@@ -31,50 +32,22 @@ SILENCE_S = 2.0
 COUNT = 2000
 
 
-@asynccontextmanager
-async def always_ready() -> AsyncIterator[int]:
-    """Report on a port of its own that a gateway is ready, whether it is or not."""
-
-    async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(READY)
-        writer.close()
-
-    async with await asyncio.start_server(ready, "127.0.0.1", 0) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
-async def put(channel: grpc.aio.Channel) -> None:
-    """Make a call with a forged identity, after the proxy has loaded its routes."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await async_stub(channel).PutDialRequests(
-                    pb.PutDialRequestsRequest(), metadata=FORGED, timeout=20, wait_for_ready=True
-                )
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in {*RECONNECT_STATUSES, grpc.StatusCode.UNIMPLEMENTED}:
-                    raise
-                await asyncio.sleep(0.05)
-            else:
-                return
-
-
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_gateway_gets_the_callers_identity(name: str, tmp_path: Path) -> None:
-    """A forged identity reaches no gateway; Caddy forwards the caller's certificate, Traefik nothing."""
+    """A forged identity reaches no gateway; the caller's certificate does, but not behind Traefik."""
     listener: Listener
+    certificates = Certificates.made_in(tmp_path / "tls")
     async with (
         listening() as (listener, upstream),
-        proxied_by(name, tmp_path, upstream) as proxy,
-        grpc.aio.secure_channel(proxy.mutual_target, proxy.caller) as secure,
-        grpc.aio.insecure_channel(proxy.target) as plain,
+        proxied_by(name, tmp_path, upstream, certificates=certificates) as proxy,
+        grpc.aio.secure_channel(proxy.target, certificates.caller()) as secure,
+        grpc.aio.insecure_channel(proxy.plain_target) as plain,
     ):
-        await put(plain)
+        await first_call(plain, FORGED)
         assert listener.told in ([], [""])
         listener.told.clear()
-        await put(secure)
-    if name == "caddy":
+        await first_call(secure, FORGED)
+    if name not in NO_IDENTITIES:
         shown = CallerEvidence("ipv4:127.0.0.1:1", forwarded=listener.told)
         assert identify(shown, [ip_network("127.0.0.0/8")], names_in).identity == CALLER
     else:
@@ -84,18 +57,51 @@ async def test_the_gateway_gets_the_callers_identity(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", NAMES)
 async def test_callers_without_a_certificate_are_refused(name: str, tmp_path: Path) -> None:
     """A caller without a certificate is refused in the handshake."""
+    certificates = Certificates.made_in(tmp_path / "tls")
     async with (
         listening() as (listener, upstream),
-        proxied_by(name, tmp_path, upstream) as proxy,
-        grpc.aio.secure_channel(proxy.mutual_target, proxy.caller) as friend,
-        grpc.aio.secure_channel(proxy.mutual_target, proxy.certificates.without_certificate()) as channel,
+        proxied_by(name, tmp_path, upstream, certificates=certificates) as proxy,
+        grpc.aio.secure_channel(proxy.target, certificates.caller()) as friend,
+        grpc.aio.secure_channel(proxy.target, certificates.without_certificate()) as channel,
     ):
-        await put(friend)  # its certificate and its rules are loaded from here on
+        await first_call(friend)  # its certificate and its rules are loaded from here on
         listener.told.clear()
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await async_stub(channel).PutDialRequests(pb.PutDialRequestsRequest(), timeout=5)
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert not listener.told
+
+
+@pytest.mark.timed
+async def test_envoy_with_mutual_tls_towards_the_gateways(tmp_path: Path) -> None:
+    """The lines that Envoy's file has for it in comments: the gateway learns who a caller is."""
+    certificates = Certificates.made_in(tmp_path / "tls")
+    async with (
+        world_of(settings=certificates.gateway_settings()) as world,
+        proxied_by(
+            "envoy",
+            tmp_path,
+            *gateways_of(world),
+            certificates=certificates,
+            more=_without_marks(certificates.folder),
+        ) as proxy,
+        grpc.aio.secure_channel(proxy.target, certificates.caller()) as friend,
+        grpc.aio.insecure_channel(proxy.plain_target) as stranger,
+    ):
+        await first_call(friend)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await first_call(stranger)
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def _without_marks(folder: Path) -> dict[str, str]:
+    """Return the replacements that make the commented lines of Envoy's file effective."""
+    lines = (CONFIGURATIONS / "envoy.yaml").read_text(encoding="utf-8").splitlines()
+    first = lines.index("      # For mutual TLS at the gateways too:") + 1
+    marked = list(takewhile(lambda line: line.startswith("      # "), lines[first:]))
+    assert marked
+    filled = [line.replace(TLS_FOLDER, str(folder)) for line in marked]
+    return {line: line.replace("# ", "", 1) for line in filled}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,7 +130,7 @@ async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> 
     """Return how long a stream that is quiet after the first answer lasts, and how it ends."""
     gateway.script = accept_and_stay
     async with grpc.aio.insecure_channel(target) as channel:
-        await put(channel)
+        await first_call(channel)
         call = async_stub(channel).StreamDialRequests()
         await call.write(pb.StreamDialRequestsRequest(dial_requests=[pb.DialRequest(client_token="t")]))
         assert await call.read() is not grpc.aio.EOF
@@ -174,7 +180,7 @@ async def test_a_gateway_is_killed_behind_the_proxy(name: str, tmp_path: Path, r
         DialGatewayClient(proxy.target, window=400, keepalive=1.0) as client,
         asyncio.timeout(90),
     ):
-        await put(channel)
+        await first_call(channel)
 
         async def restart() -> None:
             await gateway.kill()
