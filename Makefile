@@ -79,9 +79,11 @@ check-clients: $(addprefix check-,$(CLIENTS))
 clients: conformance ## build and test the clients in Go (1.26), Java (JDK 17) and TypeScript (Node.js 20.19), then the scenarios of all
 
 SCENARIOS ?=
+BEHIND ?=
 
 conformance: install $(addprefix clients-,$(CLIENTS))
-	$(BIN)/python -m conformance $(addprefix --client ,python $(CLIENTS)) $(SCENARIOS)
+	$(if $(BEHIND),scripts/proxies.sh $(VENV))
+	$(BIN)/python -m conformance $(addprefix --client ,python $(CLIENTS)) $(addprefix --behind ,$(BEHIND)) $(SCENARIOS)
 
 check-go: install
 	BUF=$(abspath $(BIN))/buf clients/go/check.sh

@@ -1,7 +1,8 @@
-"""`python -m conformance [--client NAME ...] [SCENARIO ...]`: the scenarios, with all clients that are built.
+"""`python -m conformance [--client NAME ...] [--behind PROXY ...] [SCENARIO ...]`: runs the scenarios.
 
-All clients run a scenario at the same time against one gateway. Each answer is compared with the journal of
-the simulated Connect. The exit code is 1 if a bar is missed, or if a client is missing with `CI` set.
+All clients that are built run a scenario at the same time against one gateway, or through a proxy before it.
+Each answer is compared with the journal of the simulated Connect. The exit code is 1 if a bar is missed, if a
+named proxy is missing, or if a client is missing with `CI` set.
 """
 
 import argparse
@@ -16,9 +17,10 @@ from benchmarks.quota.bars import show
 from conformance.bad_input import BAD_INPUT
 from conformance.programs import PROGRAMS, absent
 from conformance.refusals import REFUSALS
-from conformance.scenarios import SCENARIOS, Clients, Scenario
+from conformance.scenarios import SCENARIOS, Scenario
 from conformance.tools import reflection
-from conformance.worlds import Findings
+from conformance.worlds import Clients, Findings
+from tests.faults import any_proxy
 from tests.peers import go
 
 ALL: Mapping[str, Scenario] = {**SCENARIOS, **REFUSALS, **BAD_INPUT}
@@ -26,6 +28,8 @@ MEASURED = (", s", ", MB")
 """What the names of bars of time and memory end with."""
 ALONE = ("replaced",)
 """Scenarios that run by themselves, after the others, whose load would lengthen the gaps they measure."""
+WITHOUT_PROXY = ("wrong-authority", "unknown-authority", "replaced", "no-listener", "another-service")
+"""Scenarios that are not run behind a proxy: about the gateway's certificate, several gateways, or none."""
 AT_ONCE = 2
 """Scenarios that run at the same time, besides `held`, which only waits."""
 
@@ -72,7 +76,8 @@ async def _run(name: str, clients: Clients) -> Verdict:
     except Exception as error:  # noqa: BLE001 - the other scenarios still say what they find
         print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
         return Verdict.FAILED
-    _show(name, findings, time.monotonic() - began)
+    where = f" behind {clients.proxy}" if clients.proxy else ""
+    _show(f"{name}{where}", findings, time.monotonic() - began)
     return _verdict(findings)
 
 
@@ -83,8 +88,8 @@ def _verdict(findings: Findings) -> Verdict:
     return Verdict.LATE if all(check.name.endswith(MEASURED) for check in missed) else Verdict.FAILED
 
 
-def _show(name: str, findings: Findings, took_s: float) -> None:
-    print(f"{name} ({took_s:.0f} s)", flush=True)
+def _show(title: str, findings: Findings, took_s: float) -> None:
+    print(f"{title} ({took_s:.0f} s)", flush=True)
     for client, finding in findings.items():
         verdict = finding.verdict
         told = f"{verdict.requests:,} requests, {verdict.dials:,} dials" if verdict.requests else ""
@@ -102,16 +107,22 @@ def main() -> int:
     )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="\n".join(names))
     parser.add_argument("--client", action="append", choices=PROGRAMS, help="default: all that are built")
+    parser.add_argument("--behind", action="append", choices=any_proxy.NAMES, help="default: no proxy")
     options = parser.parse_args()
+    if options.behind:
+        names = [name for name in ALL if name not in WITHOUT_PROXY]
     if unknown := set(options.scenarios) - set(names):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     missing = {client: why for client in options.client or PROGRAMS if (why := absent(client))}
-    for client, why in missing.items():
-        print(f"conformance: {client} is left out: {why}")
+    absent_proxies = {name: why for name in options.behind or () if (why := any_proxy.absent(name))}
+    for name, why in (missing | absent_proxies).items():
+        print(f"conformance: {name} is left out: {why}")
     clients = [client for client in options.client or PROGRAMS if client not in missing]
     chosen = options.scenarios or [name for name in names if name != "reflection" or not go.absent()]
-    passed = asyncio.run(run(chosen, clients))
-    return 0 if passed and not (missing and (options.client or os.environ.get("CI"))) else 1
+    proxies = [name for name in options.behind or ("",) if name not in absent_proxies]
+    passed = [asyncio.run(run(chosen, Clients(clients, proxy))) for proxy in proxies]
+    left_out = absent_proxies or (missing and (options.client or os.environ.get("CI")))
+    return 0 if all(passed) and not left_out else 1
 
 
 if __name__ == "__main__":

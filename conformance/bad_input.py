@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from conformance.caller import Call
 from conformance.refusals import unreachable
-from conformance.scenarios import Clients, Scenario, begun, dials, well
-from conformance.worlds import Findings, all_ended, exactly, holds, meeting, went_well
+from conformance.scenarios import Scenario, begun, dials, well
+from conformance.worlds import Clients, Findings, all_ended, exactly, holds, meeting, went_well
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.client.scripted import Answers, Received, ScriptedGateway, accepted
 from tests.faults.bars import Check, found

@@ -8,17 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from conformance.caller import PHONE, Call, Caller
-from conformance.scenarios import Clients, Scenario, begun, dials, well
-from conformance.worlds import Findings, Meeting, all_ended, exactly, holds, meeting, went_well
+from conformance.scenarios import Scenario, begun, dials, well
+from conformance.worlds import Clients, Findings, Meeting, all_ended, exactly, holds, meeting, went_well
 from tests import pki
+from tests.faults.any_proxy import NO_IDENTITIES
 from tests.faults.bars import Check
+from tests.faults.certificates import CALLER, GATEWAY, PROXY, Certificates
 from tests.faults.wire import WireStream, streams_to
 from tests.faults.world import world_of
 from tests.history.history import Recorder
 
-GATEWAY = "dial-gateway.internal"
-CALLER = "spiffe://example.org/ns/billing/sa/reminders"
-STRANGER = "spiffe://example.org/ns/elsewhere/sa/dialer"
 POLICY = f"""
 version: 1
 callers:
@@ -32,48 +31,51 @@ LARGE = "x" * 30_000
 
 
 class Secured:
-    """The files of a gateway with mutual TLS and a policy, and of its callers."""
+    """The files of a gateway with a policy, of its callers, and of the proxy between them, if any.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._ca = pki.Authority()
-        self._ca.issue(dns=GATEWAY, ip="127.0.0.1").write(folder, "gateway")
-        for name, spiffe in (("caller", CALLER), ("stranger", STRANGER)):
-            self._ca.issue(spiffe=spiffe).write(folder, name)
-        (folder / "ca.pem").write_bytes(self._ca.pem)
+    Callers and the gateway, or the proxy, use mutual TLS.
+    """
+
+    def __init__(self, folder: Path, proxy: str) -> None:
+        self.certificates = Certificates.made_in(folder)
+        self._proxy = proxy
         (folder / "other-ca.pem").write_bytes(pki.Authority().pem)
         (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
 
     def settings(self) -> dict[str, str]:
         """Return the settings of the gateway."""
-        return {
-            "tls_cert_file": self._path("gateway.crt"),
-            "tls_key_file": self._path("gateway.key"),
-            "tls_client_ca_file": self._path("ca.pem"),
-            "policy_file": self._path("policy.yaml"),
-        }
+        settings = self.certificates.gateway_settings()
+        if self._proxy:  # the connection between proxy and gateway is plain
+            settings = {name: value for name, value in settings.items() if not name.startswith("tls_")}
+        return settings
 
-    def options(self, name: str = "caller", ca: str = "ca.pem", authority: str = GATEWAY) -> dict[str, str]:
+    def options(
+        self, name: str = "caller", ca: str = "callers-ca.pem", authority: str = ""
+    ) -> dict[str, str]:
         """Return the command line of a program."""
         return {
             "ca": self._path(ca),
             "cert": self._path(f"{name}.crt"),
             "key": self._path(f"{name}.key"),
-            "authority": authority,
+            "authority": authority or (PROXY if self._proxy else GATEWAY),
         }
 
     def _path(self, name: str) -> str:
-        return str(self._folder / name)
+        return str(self.certificates.folder / name)
 
 
 @asynccontextmanager
-async def secured(clients: Clients, **changes: str) -> AsyncIterator[Meeting]:
-    """Run clients against a gateway with mutual TLS and a policy; `changes` are those of `options`."""
+async def secured(clients: Clients, *, policy: bool = True, **changes: str) -> AsyncIterator[Meeting]:
+    """Run clients against a gateway with mutual TLS and a policy; `changes` are those of `options`.
+
+    Without a policy the gateway allows everyone.
+    """
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(_temporary_folder()))
-        files = Secured(folder)
-        world = await stack.enter_async_context(world_of(settings=files.settings()))
-        yield await stack.enter_async_context(meeting(world, clients, **files.options(**changes)))
+        files = Secured(Path(stack.enter_context(_temporary_folder())), clients.proxy)
+        settings = files.settings() if policy else {}
+        world = await stack.enter_async_context(world_of(settings=settings))
+        met = meeting(world, clients, certificates=files.certificates, **files.options(**changes))
+        yield await stack.enter_async_context(met)
 
 
 def _temporary_folder() -> "TemporaryDirectory[str]":
@@ -82,7 +84,8 @@ def _temporary_folder() -> "TemporaryDirectory[str]":
 
 async def tls(clients: Clients) -> Findings:
     """A caller with a certificate that the policy names dials over mutual TLS, and only its campaign."""
-    async with secured(clients) as met:
+    identified = clients.proxy not in NO_IDENTITIES
+    async with secured(clients, policy=identified) as met:
         calls = begun(met, lambda caller: caller.generate(200))
         others = begun(met, lambda caller: caller.generate(5, "o-", "c2"))
         await all_ended(calls)
@@ -91,7 +94,7 @@ async def tls(clients: Clients) -> Findings:
             caller: [
                 *well(calls)[caller],
                 went_well(other),
-                exactly("denied for a campaign of others", _denied(other), 5),
+                exactly("denied for a campaign of others", _denied(other), 5 if identified else 0),
             ]
             for caller, other in others.items()
         }
@@ -148,10 +151,13 @@ async def _told_after(caller: Caller, call: Call, began: float) -> float:
 
 async def not_named_by_the_policy(clients: Clients) -> Findings:
     """The policy does not name the caller: an error at once, with the gateway's reason."""
+    refusal = "PERMISSION_DENIED", "UNKNOWN_CALLER"
+    if clients.proxy in NO_IDENTITIES:
+        refusal = "UNAUTHENTICATED", "UNAUTHENTICATED"
     async with secured(clients, name="stranger") as met:
         calls = begun(met, lambda caller: caller.send(dials(3)))
         await all_ended(calls, SOON_S)
-        return _ended_with(met, calls, "refusal by policy", "PERMISSION_DENIED", "UNKNOWN_CALLER")
+        return _ended_with(met, calls, "refusal by policy", *refusal)
 
 
 def _ended_with(met: Meeting, calls: Mapping[Caller, Call], title: str, status: str, reason: str) -> Findings:
@@ -165,9 +171,9 @@ def _ended_with(met: Meeting, calls: Mapping[Caller, Call], title: str, status: 
 
 async def stream_limit(clients: Clients) -> Findings:
     """All streams are in use: an error with the reason. Once they have ended, the next call works."""
-    settings = {"caller_streams": str(len(clients))}
+    settings = {"caller_streams": str(len(clients.names))}
     async with world_of(settings=settings) as world, meeting(world, clients) as met:
-        async with streams_to(world.target, "wire", Recorder(), len(clients)) as streams:
+        async with streams_to(world.target, "wire", Recorder(), len(clients.names)) as streams:
             await _occupied(streams)
             calls = begun(met, lambda caller: caller.send(dials(3)))
             await all_ended(calls)

@@ -2,16 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 from conformance.balancer import Balancer, balancer_before
 from conformance.caller import PHONE, Call, Caller
-from conformance.worlds import Findings, Meeting, all_ended, exactly, holds, meeting, went_well
+from conformance.worlds import Clients, Findings, Meeting, all_ended, exactly, holds, meeting, went_well
 from tests.faults.bars import Check
 from tests.faults.world import World, world_of
 from tests.integration.admin import get
 
-Clients = Sequence[str]
 Scenario = Callable[[Clients], Awaitable[Findings]]
 
 KEEPALIVE_S = 10.0

@@ -2,16 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import grpc.aio
+
 from conformance.caller import Call, Caller, caller_of
+from tests.faults.any_proxy import always_ready, first_call, proxy_before
 from tests.faults.bars import Check, Finding, found
+from tests.faults.certificates import Certificates
+from tests.faults.pinned_proxies import PinnedProxy
+from tests.faults.proxies import Proxy, Upstream, gateways_of
 from tests.faults.world import World
 from tests.history.checker import Verdict, judge
 
 Findings = Mapping[str, Finding]
 """The findings of a scenario, by client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients that run a scenario, and the proxy through which they reach the gateways, if any."""
+
+    names: Sequence[str]
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +64,50 @@ class Meeting:
 
 @asynccontextmanager
 async def meeting(
-    world: World, clients: Sequence[str], target: str = "", **options: str
+    world: World,
+    clients: Clients,
+    target: str = "",
+    *,
+    certificates: Certificates | None = None,
+    **options: str,
 ) -> AsyncIterator[Meeting]:
-    """Run the programs of clients against a world. `options` are their command line."""
+    """Run the programs of clients against a world, or `target`. `options` are their command line.
+
+    `certificates` are those of a proxy that asks callers for theirs.
+    """
     async with AsyncExitStack() as stack:
+        if clients.proxy:
+            front = _through(clients.proxy, world, target, certificates)
+            target = await stack.enter_async_context(front)
         started = [
             await stack.enter_async_context(caller_of(client, world.folder, target or world.target, options))
-            for client in clients
+            for client in clients.names
         ]
         # Wait for an answer: then the program has started, and its start is not measured.
         await asyncio.gather(*(caller.operate("memory") for caller in started))
         yield Meeting(world, started)
+
+
+@asynccontextmanager
+async def _through(
+    name: str, world: World, target: str, certificates: Certificates | None
+) -> AsyncIterator[str]:
+    """Run a proxy before the gateways of a world, or before `target`; yield its address for callers."""
+    async with AsyncExitStack() as stack:
+        upstreams = gateways_of(world)
+        if target:
+            upstreams = [Upstream(target, await stack.enter_async_context(always_ready()))]
+        proxy = await stack.enter_async_context(proxy_before(name, world.folder, upstreams, certificates))
+        with suppress(grpc.aio.AioRpcError):  # the gateway has refused the call
+            async with _channel_to(proxy) as channel:
+                await first_call(channel)
+        yield proxy.target
+
+
+def _channel_to(proxy: Proxy | PinnedProxy) -> grpc.aio.Channel:
+    if (credentials := proxy.credentials) is None:
+        return grpc.aio.insecure_channel(proxy.target)
+    return grpc.aio.secure_channel(proxy.target, credentials)
 
 
 async def all_ended(calls: Mapping[Caller, Call], within_s: float = 90.0) -> None:

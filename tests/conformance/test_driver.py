@@ -7,7 +7,7 @@ import pytest
 
 from conformance.programs import PROGRAMS, absent
 from conformance.scenarios import begun, dials, well
-from conformance.worlds import Findings, all_ended, meeting
+from conformance.worlds import Clients, Findings, all_ended, meeting
 from tests.faults.world import world_of
 
 LIAR = Path(__file__).parent / "liar.py"
@@ -17,7 +17,7 @@ async def findings(lie: str, monkeypatch: pytest.MonkeyPatch) -> Findings:
     """Run a list with a client that lies, against a Connect that has received nothing."""
     monkeypatch.setenv("CONFORMANCE_PYTHON", f"{sys.executable} -I -S {LIAR}")
     monkeypatch.setenv("LIE", lie)
-    async with world_of(begun=0, connect_is_up=False) as world, meeting(world, ["python"]) as met:
+    async with world_of(begun=0, connect_is_up=False) as world, meeting(world, Clients(["python"])) as met:
         calls = begun(met, lambda caller: caller.send(dials(2)))
         await all_ended(calls)
         return met.findings(lie, well(calls), accepted_percent=None)
