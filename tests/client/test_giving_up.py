@@ -12,13 +12,16 @@ import pytest
 
 from dialgateway import (
     AccessDenied,
+    CallFailed,
     ClientClosed,
     DialGatewayClient,
     DialRequest,
+    GatewayOverloaded,
     GatewayUnavailable,
     Outcome,
     RetryPolicy,
 )
+from dialgateway._reconnection import UNUSUAL_ENDS
 from tests.client.scripted import (
     PHONE,
     SECRET,
@@ -57,21 +60,32 @@ async def test_a_final_status_is_raised_at_once(
     assert len(gateway.streams) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "error", "streams"),
+    [
+        (grpc.StatusCode.PERMISSION_DENIED, AccessDenied, 2),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, GatewayOverloaded, UNUSUAL_ENDS),
+    ],
+)
 async def test_a_refusal_is_raised_however_much_is_being_sent(
-    gateway: ScriptedGateway, client: DialGatewayClient
+    gateway: ScriptedGateway,
+    client: DialGatewayClient,
+    code: grpc.StatusCode,
+    error: type[CallFailed],
+    streams: int,
 ) -> None:
-    """grpc.aio replaces its status by INTERNAL while messages are sent, so the next stream waits first."""
+    """grpc.aio replaces its status by INTERNAL while messages are sent, so the next streams wait first."""
 
     async def refuse(received: Received, context: Context) -> Answers:
         if received.tokens:  # never: nothing is read
             yield answer()
-        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "no")
+        await context.abort(code, "no")
 
     gateway.script = refuse
-    with pytest.raises(AccessDenied, match="PERMISSION_DENIED: no"):
+    with pytest.raises(error, match=f"{code.name}: no"):
         async for _ in client.dial("c", requests(5000)):
             pass
-    assert len(gateway.streams) <= 2
+    assert len(gateway.streams) <= streams
 
 
 async def test_a_refused_probe_leaves_no_request_in_doubt(gateway: ScriptedGateway) -> None:

@@ -189,16 +189,17 @@ class DialStream:
         call = stub_of(lease).StreamDialRequests(metadata=self._context.metadata)
         if self._lost_a_status:
             await _first_sign(call)
-        self._lost_a_status = False
         self._state.ready(link, self._context.clock())
         writer = self._start(self._write(call, link), "dial-writer")
         responses = 0
         try:
             while (response := await call.read()) is not grpc.aio.EOF:
                 responses += 1
+                self._lost_a_status = False
                 self._handle_response(cast("pb.StreamDialRequestsResponse", response), link, lease)
         except grpc.aio.AioRpcError as error:
-            self._lost_a_status = not responses and error.code() is grpc.StatusCode.INTERNAL
+            if not responses and error.code() is grpc.StatusCode.INTERNAL:
+                self._lost_a_status = True
             return failure_of(error, error.code(), error.details())
         finally:
             call.cancel()
