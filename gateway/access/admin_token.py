@@ -136,10 +136,10 @@ def read_token(file: WatchedFile) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise TokenError(f"{SETTING}: cannot read {file.path}: {reason}") from error
     if len(token) < SHORTEST_TOKEN:
-        rule = f"must hold at least {SHORTEST_TOKEN} characters"
-        raise TokenError(f"{SETTING}: {file.path} {rule}; it holds {len(token)}")
+        rule = f"must contain a token of at least {SHORTEST_TOKEN} characters"
+        raise TokenError(f"{SETTING}: {file.path} {rule}; it has {len(token)}")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise TokenError(f"{SETTING}: {file.path} must hold one token of printable ASCII without spaces")
+        raise TokenError(f"{SETTING}: {file.path} must contain one token of printable ASCII without spaces")
     return token
 
 

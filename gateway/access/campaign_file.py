@@ -32,7 +32,8 @@ def read_campaigns(path: str) -> CampaignTable:
     try:
         text = Path(path).read_bytes()
     except OSError as error:
-        raise CampaignFileError(f"{SETTING}: cannot read {path}: {error.strerror}") from error
+        rule = "it must be off, connect, or the path of a file"
+        raise CampaignFileError(f"{SETTING}: cannot read {path}: {error.strerror}; {rule}") from error
     try:
         return _campaigns(document_of(text, MOST_BYTES))
     except DocumentError as error:
@@ -50,7 +51,7 @@ def _campaigns(document: object) -> CampaignTable:
     for number, item in enumerate(listed):
         entry = _entry(f"campaigns[{number}]", item)
         if entry.campaign_id in entries:
-            raise DocumentError(f"campaigns[{number}].id: is there twice")
+            raise DocumentError(f"campaigns[{number}].id: is given twice")
         entries[entry.campaign_id] = entry
     return CampaignTable(entries.values())
 

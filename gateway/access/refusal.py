@@ -32,24 +32,24 @@ class AccessRefusal(StrEnum):
 
 _TEXTS = {
     AccessRefusal.UNAUTHENTICATED: (
-        "this gateway takes callers with an identity only: show a certificate with one"
+        "this gateway requires an identity: use a client certificate that has one"
     ),
     AccessRefusal.UNKNOWN: "the policy of this gateway does not name this caller",
-    AccessRefusal.DIALING: "the policy of this gateway lets this caller dial nothing",
+    AccessRefusal.DIALING: "the policy of this gateway does not let this caller dial any campaign",
     AccessRefusal.CAMPAIGN: (
         "campaign_id: the policy of this gateway does not let this caller dial this campaign"
     ),
     AccessRefusal.PRIORITY: (
-        "priority: more urgent than the policy lets this caller dial; taken at what it grants"
+        "priority: higher than the policy grants this caller; lowered to the granted one"
     ),
-    AccessRefusal.STEERING: "this caller may not steer this campaign",
-    AccessRefusal.NUMBERS: "the policy of this gateway does not let this caller do this with phone numbers",
+    AccessRefusal.STEERING: "the policy of this gateway does not let this caller do this to this campaign",
+    AccessRefusal.NUMBERS: "the policy of this gateway does not let this caller suppress or allow numbers",
     AccessRefusal.GUESSING: (
-        "a change on the admin port, not looked at: too many wrong tokens from its address"
+        "a change on the admin port: the token was not checked, after too many wrong ones from this address"
     ),
     AccessRefusal.TOKEN: "a change on the admin port without its token",
     AccessRefusal.FORGED: (
-        "x-forwarded-client-cert is not believed: DIAL_GATEWAY_TRUSTED_PROXIES has not this peer"
+        "x-forwarded-client-cert is ignored: the peer is not in DIAL_GATEWAY_TRUSTED_PROXIES"
     ),
 }
 

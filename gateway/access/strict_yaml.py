@@ -30,13 +30,13 @@ def document_of(text: bytes | str, most_bytes: int = MOST_BYTES) -> object:
     except yaml.MarkedYAMLError as error:
         raise DocumentError(_in_words(error)) from error
     except Exception as error:
-        raise DocumentError("no YAML that can be read") from error
+        raise DocumentError("is not valid YAML") from error
 
 
 def list_at(path: str, value: object, *, empty: bool = False) -> list[Any]:
     """Return a list. Raises `DocumentError` for anything else."""
     if not isinstance(value, list) or not (value or empty):
-        raise DocumentError(f"{path}: must be a list{'' if empty else ' with something in it'}")
+        raise DocumentError(f"{path}: must be a list{'' if empty else ' that is not empty'}")
     return value
 
 
@@ -95,7 +95,7 @@ def _near(key: object, known: tuple[str, ...]) -> str:
 def _in_words(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    return f"{where}{error.problem or 'no YAML that can be read'}"
+    return f"{where}{error.problem or 'is not valid YAML'}"
 
 
 class _Loader(yaml.SafeLoader):
@@ -112,7 +112,7 @@ class _Loader(yaml.SafeLoader):
         for key in _keys(node):
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)

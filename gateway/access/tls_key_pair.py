@@ -101,20 +101,20 @@ def _certificates(setting: str, path: str, pem: bytes) -> list[x509.Certificate]
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise KeyPairError(f"{setting}: {path} holds no certificate in PEM that can be read") from error
+        raise KeyPairError(f"{setting}: {path} contains no readable certificate in PEM") from error
 
 
 def _public_key_of(key_pem: bytes, path: str) -> bytes:
     try:
         key = load_pem_private_key(key_pem, password=None)
     except TypeError as error:
-        raise KeyPairError(f"{KEY}: the key in {path} has a password; give it without one") from error
+        raise KeyPairError(f"{KEY}: the key in {path} has a password; remove it") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise KeyPairError(f"{KEY}: {path} holds no private key in PEM that can be read") from error
+        raise KeyPairError(f"{KEY}: {path} contains no readable private key in PEM") from error
     if not isinstance(key, _KINDS) or (
         isinstance(key, EllipticCurvePrivateKey) and key.curve.name not in _CURVES
     ):
-        raise KeyPairError(f"{KEY}: {path} holds a key that TLS is not spoken with here; take {_RULE}")
+        raise KeyPairError(f"{KEY}: {path} contains a key of a kind that is not supported; use {_RULE}")
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 

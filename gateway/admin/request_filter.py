@@ -105,7 +105,7 @@ def _refusal(request: web.Request, *, own_name: bool, may_change: bool) -> web.R
         allowed = "POST" if may_change else "GET, HEAD"
         return web.Response(status=405, text="this changes nothing\n", headers={"Allow": allowed})
     if not own_name:
-        return web.Response(status=421, text=f"this port has no such name; {HOSTS_SETTING} can give it one\n")
+        return web.Response(status=421, text=f"this port has no such host name; {HOSTS_SETTING} can add it\n")
     if not _is_own_site(request):
         return web.Response(status=403, text="pages of other sites are not answered\n")
     return _refusal_of_change(request) if changing else None

@@ -59,7 +59,7 @@ class _Live:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send the state and its changes until the reader disconnects."""
         if self._events.full:
-            return web.Response(status=503, text="as many pages as may be are open already\n")
+            return web.Response(status=503, text="the limit of open pages is reached\n")
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )

@@ -16,6 +16,7 @@ from gateway.admin.port import Console, Monitoring
 from gateway.admin.request_filter import add_headers, request_filter
 from gateway.admin.routes import CHANGES, EVENTS, routes
 
+LISTEN_SETTING = "DIAL_GATEWAY_ADMIN_LISTEN"
 SHUTDOWN_S = 0.2
 """Seconds that open requests have to end when the server stops."""
 
@@ -67,7 +68,7 @@ class AdminServer:
         except OSError as error:
             await self._runner.cleanup()
             words = error.strerror if error.errno else str(error)
-            raise OSError(f"cannot listen on {self._listen} (admin): {words}") from error
+            raise OSError(f"{LISTEN_SETTING}: cannot listen on {self._listen}: {words}") from error
         self._listeners = [Listener(each, server, self._connections) for each in sockets]
         for listener in self._listeners:
             listener.start()

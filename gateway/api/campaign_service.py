@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 WATCHERS, CALLER_WATCHERS = 100, 20
 """Limits of open watches: in total, and of one caller, so that one caller cannot use them all."""
 _BUG = "a call about campaigns met a bug:\n%s"
-LEAVING = "this replica is leaving; watch another"
+LEAVING = "this replica is shutting down: watch another one"
 _REASONS: dict[type[OperationError], ErrorReason] = {
     InvalidOperation: ErrorReason.INVALID_FIELD,
     UnknownCampaign: ErrorReason.CAMPAIGN_NOT_FOUND,
@@ -210,9 +210,9 @@ class CampaignServicer(CampaignServiceServicer):
     def _full(self, caller: Caller) -> str | None:
         """Return why a caller may open no further watch, None if it may."""
         if self._watchers.total() >= self._most:
-            return f"{self._most} watch already"
+            return f"the limit of {self._most} watches is reached"
         if self._watchers[caller.key] >= self._most_of_caller:
-            return f"{self._most_of_caller} watches of this caller are open already"
+            return f"the limit of {self._most_of_caller} watches of one caller is reached"
         return None
 
     def _watch_ended(self, ended: asyncio.Event, caller: Caller) -> None:

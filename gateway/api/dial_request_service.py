@@ -36,15 +36,18 @@ log = logging.getLogger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["DialRequestService"].full_name
 DEADLINE_SHARE, LONGEST_DEADLINE_MARGIN_S = 0.1, 0.5
 """A unary call is answered this share of its time before its deadline, but at most this many seconds."""
-LEAVING = "this replica is leaving; nothing more is taken here, send on a new connection"
-AGED = "this stream has reached its age; send on a new one what has no result here"
+LEAVING = "this replica is shutting down and takes no more dial requests: send on a new connection"
+AGED = "this stream has reached its age limit: send the requests without a result on a new stream"
 FULL = "the gateway is full; nothing of this call was taken, send it again later"
 CALLS_USED_UP = (
-    "as many streams and calls are open as may be; nothing of this call was taken, send it again later"
+    "the limit of open streams and calls is reached; nothing of this call was taken, send it again later"
 )
-NO_MESSAGE = "the message cannot be read: it is no PutDialRequestsRequest"
-TOO_LARGE = f"a message may have {MESSAGE_BYTES:,} bytes at most; nothing of this one was taken"
-SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this call was taken, send it later"
+NO_MESSAGE = "the message is not a PutDialRequestsRequest"
+TOO_LARGE = f"a message may have at most {MESSAGE_BYTES:,} bytes; nothing of this one was taken"
+SHARE_USED_UP = (
+    "the limit of unanswered requests of this caller is reached; nothing of this call was taken, send it "
+    "again later"
+)
 
 
 class DialRequestServicer:

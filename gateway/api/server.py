@@ -16,6 +16,7 @@ from gateway.api.method_handlers import SERVICE as CAMPAIGN_SERVICE
 from gateway.api.tls import server_credentials
 from gateway.api.wire.incoming import MESSAGE_BYTES
 
+LISTEN_SETTING = "DIAL_GATEWAY_LISTEN"
 SERVICES = (
     DIAL_REQUEST_SERVICE,
     CAMPAIGN_SERVICE,
@@ -110,7 +111,7 @@ class GrpcServer:
             port = self._add_port()
         except RuntimeError as refused:
             raise OSError(
-                f"cannot listen on {self._listen}: in use, or not an address of this host"
+                f"{LISTEN_SETTING}: cannot listen on {self._listen}: in use, or not an address of this host"
             ) from refused
         await self._server.start()
         await self._set_health(serving=True)
@@ -141,7 +142,7 @@ def _try_address(listen: str) -> None:
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except OSError as error:
-        raise OSError(f"cannot listen on {listen}: {error.strerror}") from error
+        raise OSError(f"{LISTEN_SETTING}: cannot listen on {listen}: {error.strerror}") from error
     refused: OSError | None = None
     for family, kind, protocol, _, address in found:
         try:
@@ -151,4 +152,6 @@ def _try_address(listen: str) -> None:
                 return
         except OSError as error:
             refused = refused or error
-    raise OSError(f"cannot listen on {listen}: {refused.strerror if refused else 'no such address'}")
+    raise OSError(
+        f"{LISTEN_SETTING}: cannot listen on {listen}: {refused.strerror if refused else 'no such address'}"
+    )

@@ -45,7 +45,7 @@ AFTER_END_S = (0.02, 0, 0, 0)
 cancelled or lost call as such an end first, and as a cancellation some turns of the event loop later. Its
 queued requests must not be sent in between."""
 _ANYTHING = DialPermission(AccessControl(), Caller(None, "", ""))
-_FAILED = "the gateway met a bug and leaves: send the same token again to learn"
+_FAILED = "the gateway is shutting down because of a bug: send the same token again to find out"
 
 
 class Session:

@@ -66,9 +66,9 @@ class OpenStreams:
     def refusal(self, limit: CallerLimit) -> str | None:
         """Return why a caller may open no further stream now, None if it may."""
         if limit.streams >= self._limits.caller_streams:
-            return f"this caller has {limit.streams:,} streams open, which is all it may; close some"
+            return f"this caller has {limit.streams:,} streams open, which is its limit; close some"
         if len(self._open) >= self._limits.streams:
-            return f"the gateway has {self._limits.streams:,} streams open, which is all it takes"
+            return f"the gateway has {self._limits.streams:,} streams open, which is its limit"
         return None
 
     def add(self, session: Session, reader: "asyncio.Task[None]", limit: CallerLimit) -> None:

@@ -20,6 +20,7 @@ from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
 from gateway.access.tls_key_pair import files_of, read_key_pair
 from gateway.admin.request_filter import is_loopback
+from gateway.cli.aws_region import in_words
 from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_list import Suppressions
@@ -56,7 +57,8 @@ def run(
         sys.stdout.flush()
         verdicts.add(verdict)
     wrong = Verdict.WRONG in verdicts
-    sys.stdout.write("something is wrong\n" if wrong else "nothing is wrong; nobody was dialed\n")
+    summary = "something is wrong: see WRONG above" if wrong else "nothing is wrong; nobody was dialed"
+    sys.stdout.write(f"{summary}\n")
     return WRONG if wrong else GOOD
 
 
@@ -75,7 +77,7 @@ def _findings(
         try:
             asked = probe(api)
         except (BotoCoreError, ValueError) as error:
-            yield Finding(Verdict.WRONG, f"Connect {api}", str(error))
+            yield Finding(Verdict.WRONG, f"Connect {api}", in_words(error))
             return
         yield from _of_connect(asked, api, first=not number)
         if chosen.campaign_directory == "connect":
@@ -156,13 +158,14 @@ def _of_tls(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
         whom = "callers must show a certificate of" if pair.client_ca else "callers need show no certificate"
         yield Verdict.GOOD, f"{whom} {files.client_ca}" if pair.client_ca else whom
     for network in chosen.trusted_proxies:
-        yield Verdict.GOOD, f"whoever connects from {network} is believed who it speaks for"
+        yield Verdict.GOOD, f"proxies in {network} may state the identities of callers"
 
 
 def _of_policy(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
     if chosen.policy_file is None:
         home = is_loopback(chosen.listen.rpartition(":")[0])
-        yield (Verdict.GOOD if home else Verdict.UNSURE), "none: everybody who can connect may dial and steer"
+        words = "none: everybody who can connect may dial, and hold, release and purge campaigns"
+        yield (Verdict.GOOD if home else Verdict.UNSURE), words
         return
     policy = read_policy(chosen.policy_file, directory_of(chosen))
     for entry in policy.entries:

@@ -183,7 +183,7 @@ def _summary(calls: Sequence[CallRecord], answers: Mapping[str, int], more_calls
     yield f"quota used         {len(calls) / allowed:.0%}: {used}"
     yield f"calls by replica   {each}; answered 429: {throttled}"
     yield f"answers            {_in_words(answers)}"
-    yield f"dialed             {len(dials):,} people, {twice} of them twice"
+    yield f"dialed             {len(dials):,} leads, {twice} of them twice"
     yield f"the list again     {more_calls} more calls to Amazon Connect"
 
 

@@ -14,10 +14,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, NoRegionError
+from botocore.exceptions import BotoCoreError
 
 from gateway import settings
 from gateway.access.errors import AccessError
+from gateway.cli.aws_region import in_words, region_of_environment
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateError
 
@@ -40,7 +41,6 @@ NO_SIMULATOR = (
     "the simulated Amazon Connect is not part of this installation; use the source tree (`make install`), "
     "or an image built with `--build-arg SIMULATOR=yes`"
 )
-NO_REGION = "no AWS Region is known: set AWS_DEFAULT_REGION or AWS_REGION"
 NAMES = "DIAL_GATEWAY_CAMPAIGN_DIRECTORY"
 """If this is not set, a gateway with the embedded simulator reads the names of its campaigns."""
 SIMULATOR_OPTIONS = (
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except REASONS as error:
-        sys.stderr.write(f"dial-gateway: {NO_REGION if isinstance(error, NoRegionError) else error}\n")
+        sys.stderr.write(f"dial-gateway: {in_words(error)}\n")
         return WRONG_USAGE
 
 
@@ -149,7 +149,6 @@ def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
 
 def _check(options: argparse.Namespace) -> int:
     from gateway.cli import check
-    from gateway.cli.serve import region_of_environment
     from gateway.connect.probe import Probe
     from gateway.runtime import logs
 

@@ -33,7 +33,7 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
         failed.cancel()
         return FORCED if signals.forced else CLEAN
     if leaving.done() and (bug := leaving.exception()) is not None:
-        log.critical("leaving met a bug:\n%s", trace_of(bug))
+        log.critical("the shutdown failed because of a bug:\n%s", trace_of(bug))
     leaving.cancel()
     await _fail(gateway)
     return BROKEN
@@ -41,9 +41,9 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
 
 async def _leave_when_asked(gateway: Gateway, signals: "_Signals", grace_s: float) -> None:
     await signals.first.wait()
-    log.info("leaving: taking nothing more, sending what can be sent", extra={"grace_s": grace_s})
+    log.info("draining: taking no more dial requests, sending what can be sent", extra={"grace_s": grace_s})
     await gateway.stop(grace_s)
-    log.info("left")
+    log.info("stopped")
 
 
 async def _fail(gateway: Gateway) -> None:
@@ -76,6 +76,6 @@ class _Signals:
     def _received(self) -> None:
         if self.first.is_set():
             self.forced = True
-            log.warning("a second signal: leaving at once")
+            log.warning("a second signal: stopping at once")
             self._gateway.abandon()
         self.first.set()

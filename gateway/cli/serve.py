@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway import settings, telemetry
 from gateway.app import Gateway
+from gateway.cli.aws_region import region_of_environment
 from gateway.cli.process import serve
 from gateway.connect.api_versions import ApiName
 from gateway.connect.boto_sender import BotoConnect
@@ -194,8 +195,3 @@ def _sender(chosen: settings.Settings, api: ApiName, simulator_url: str | None, 
         )
     except ValueError as error:  # raised by botocore for an endpoint that is not a URL
         raise settings.SettingsError(f"AWS_ENDPOINT_URL: {error}") from error
-
-
-def region_of_environment() -> str | None:
-    """Return AWS_REGION, which other AWS tools read, where boto3's own variable is not set."""
-    return None if os.environ.get("AWS_DEFAULT_REGION") else os.environ.get("AWS_REGION")

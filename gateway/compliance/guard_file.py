@@ -109,7 +109,7 @@ def _rule_set(document: object, version: str, zones: TimeZones, directory: Campa
     seen: set[str] = set()
     for number, rule in enumerate(rules):
         if rule.name in seen:
-            raise DocumentError(f"rules[{number}].name: is there twice")
+            raise DocumentError(f"rules[{number}].name: is given twice")
         seen.add(rule.name)
     return RuleSet(version, rules, Unmatched(unmatched), names.lists, directory)
 

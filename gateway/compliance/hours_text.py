@@ -24,7 +24,7 @@ def week_at(path: str, value: object) -> Week:
     for days, listed in value.items():
         for day in _days_at(path, days):
             if windows[day] is not None:
-                raise DocumentError(f"{path}.{days}: {DAYS[day]} is there twice")
+                raise DocumentError(f"{path}.{days}: {DAYS[day]} is given twice")
             windows[day] = _windows_at(f"{path}.{days}", listed)
     if not any(windows):
         raise DocumentError(f"{path}: must have a window: these campaigns could never call")

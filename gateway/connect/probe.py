@@ -79,7 +79,7 @@ class Probe:
             found = self._session.get_credentials()
             frozen = found.get_frozen_credentials() if found is not None else None
         except Exception as error:  # noqa: BLE001 - a chain of credentials raises whatever its links do
-            return Finding(Verdict.WRONG, "credentials", f"could not be had: {type(error).__name__}")
+            return Finding(Verdict.WRONG, "credentials", f"could not be read: {type(error).__name__}")
         if frozen is None or not frozen.access_key:
             text = "none found: give the pod a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             return Finding(Verdict.WRONG, "credentials", text)
@@ -181,7 +181,7 @@ class Probe:
             case errors.RateThrottled():
                 return Finding(Verdict.UNSURE, operation, "throttled just now: ask again")
             case _:
-                return Finding(Verdict.UNSURE, operation, f"an answer that says nothing: {_code(error)}")
+                return Finding(Verdict.UNSURE, operation, f"the answer is not conclusive: {_code(error)}")
 
     def _denied(self, operation: str, code: str) -> str:
         if code not in _NO_RIGHT:

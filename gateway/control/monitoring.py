@@ -117,7 +117,7 @@ class Monitoring:
                 "settings": (True, "read and checked at the start"),
                 "credentials": self._credentials(),
                 "clock": self._wall_clock(),
-                "draining": (not draining, "leaving" if draining else "no"),
+                "draining": (not draining, "yes" if draining else "no"),
                 "dispatcher": (running, "turning" if running else "not running"),
                 "threads": (
                     not stalled,

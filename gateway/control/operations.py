@@ -35,10 +35,7 @@ from gateway.dispatch.campaign_actions import CampaignActions
 from gateway.dispatch.fleet_control import ActionResult, FleetControl, SharedStateAway
 
 PATTERN = "is a pattern; list its campaigns and name each"
-UNKNOWN = (
-    "this campaign is not known: it has no dial requests and no hold, and no campaign directory has it; "
-    "ask for it in advance if the id is right"
-)
+UNKNOWN = "this campaign is not known: it has no dial requests and no hold, and no campaign directory has it"
 REASON_LIMIT = 500
 """Characters of a reason, at most."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

@@ -65,7 +65,7 @@ class SuppressionFile:
             return ()
         header = self._parsed(1, lines[0])
         if header.get("version") != VERSION:
-            raise AccessError(f"{SETTING}: {self._path}: is no file of suppressions")
+            raise AccessError(f"{SETTING}: {self._path}: is not a file of suppressions")
         if header.get("key_id") != self._key_id:
             words = "was written with another key than that of DIAL_GATEWAY_GUARD_KEY_FILE"
             raise AccessError(f"{SETTING}: {self._path}: {words}")

@@ -109,7 +109,7 @@ CALL_REFUSED = CampaignRefusal(
 _GIVEN_UP = {
     Reason.CONNECT_ERROR: "Amazon Connect failed on this request",
     Reason.CONNECT_UNREACHABLE: "Amazon Connect could not be reached, or its answer was lost",
-    Reason.DRAINING: "this replica, or this stream of it, is ending: send it on a new one",
+    Reason.DRAINING: "this replica, or this stream, is ending: send the request on a new one",
     Reason.DEADLINE: "the deadline of the call came first",
 }
 
@@ -124,12 +124,15 @@ HELD = CampaignRefusal(
     Outcome.NOT_ACCEPTED,
     Reason.HELD,
     RetryAdvice.SAME_TOKEN,
-    "the campaign is held, and what waits for it is answered",
+    "the campaign is held, and the hold answers its requests",
     retry_after_s=_LATER_S,
 )
 """Answers all requests of a campaign while a hold answers them."""
 PURGED = CampaignRefusal(
-    Outcome.NOT_ACCEPTED, Reason.PURGED, RetryAdvice.SAME_TOKEN, "what waited for the campaign was removed"
+    Outcome.NOT_ACCEPTED,
+    Reason.PURGED,
+    RetryAdvice.SAME_TOKEN,
+    "an operator has purged the campaign",
 )
 """Answers the requests that were waiting for a campaign when an operator purged it."""
 

@@ -20,5 +20,5 @@ def read_key_file(setting: str, path: str) -> bytes:
     except OSError as error:
         raise KeyFileError(f"{setting}: cannot read {path}: {error.strerror}") from error
     if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
-        raise KeyFileError(f"{setting}: {path} must hold {SHORTEST_KEY} to {LONGEST_KEY} bytes")
+        raise KeyFileError(f"{setting}: {path} must contain {SHORTEST_KEY} to {LONGEST_KEY} bytes")
     return key

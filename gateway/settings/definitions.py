@@ -49,7 +49,7 @@ class Settings:
         None, HEADER, "header in which a trusted proxy states who uses the console"
     )
     admin_hosts: tuple[str, ...] = _setting(
-        (), HOSTS, "names that the admin port is asked by, beside addresses and names inside"
+        (), HOSTS, "further host names of the admin port; addresses and internal names need no entry"
     )
     connect_api: ApiName = _setting(  # noqa: RUF009 - a field of its own each time, as the others
         "v1", one_of("v1", "v2"), "Amazon Connect's API"
@@ -68,13 +68,13 @@ class Settings:
     call_rate: float = _setting(10.0, number(0, 100_000), "calls a second; 0 = no limit", live=True)
     call_burst: float = _setting(10.0, number(1, 100_000), "calls that may leave at once", live=True)
     max_concurrent_calls: int = _setting(8, whole(1, 1000), "calls in flight")
-    linger: float = _setting(0.05, number(0, 60), "seconds a lone request waits for company")
+    linger: float = _setting(0.05, number(0, 60), "seconds a lone request waits for other requests")
     stream_window: int = _setting(5000, whole(1, 1_000_000), "unanswered requests per stream")
     caller_window: int = _setting(
         100_000, whole(1, 100_000_000), "unanswered requests per caller, over all its streams"
     )
-    stream_limit: int = _setting(4000, whole(1, 1_000_000), "streams open in all")
-    caller_streams: int = _setting(2000, whole(1, 1_000_000), "streams open per caller")
+    stream_limit: int = _setting(4000, whole(1, 1_000_000), "open streams in total")
+    caller_streams: int = _setting(2000, whole(1, 1_000_000), "open streams per caller")
     stream_max_age: float = _setting(
         1200.0, number(0, 604_800), "seconds after which a stream ends, about; 0 = never"
     )
@@ -84,8 +84,8 @@ class Settings:
     keepalive_timeout: float = _setting(
         20.0, number(1, 600), "seconds for a ping's answer, after which the connection is closed"
     )
-    queue_limit: int = _setting(200_000, whole(1, 100_000_000), "requests held in all")
-    queue_bytes: int = _setting(268_435_456, whole(1, 1 << 40), "bytes of memory for what is held")
+    queue_limit: int = _setting(200_000, whole(1, 100_000_000), "outstanding requests in total")
+    queue_bytes: int = _setting(268_435_456, whole(1, 1 << 40), "bytes of memory for outstanding requests")
     expiry_headroom: float = _setting(
         5.0, number(0, 3600), "seconds before expiration at which a request counts as expired"
     )
@@ -101,7 +101,7 @@ class Settings:
     would_expire: bool = _setting(
         True, SWITCH, "whether a request whose turn would come too late is answered at once", live=True
     )
-    drain_grace: float = _setting(25.0, number(0, 3600, above=True), "seconds to leave in")
+    drain_grace: float = _setting(25.0, number(0, 3600, above=True), "seconds for the shutdown")
     log_level: str = _setting(
         "INFO", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged", live=True
     )
@@ -113,10 +113,10 @@ class Settings:
     tls_cert_file: str | None = _setting(None, FILE, "certificate of the gateway, with its chain, for TLS")
     tls_key_file: str | None = _setting(None, FILE, "its key")
     tls_client_ca_file: str | None = _setting(
-        None, FILE, "authority of which callers must show a certificate"
+        None, FILE, "certificate authority of callers, who must then show a certificate"
     )
     trusted_proxies: tuple[Network, ...] = _setting(
-        (), NETWORKS, "proxies whose word on the caller's identity is taken"
+        (), NETWORKS, "proxies that may state the identities of callers"
     )
     policy_file: str | None = _setting(None, FILE, "who may dial what")
     guard_file: str | None = _setting(None, FILE, "rules on when and how often numbers may be called")

@@ -121,7 +121,7 @@ PATTERNS = Kind(
 )
 ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address, _text(r".+:[0-9]{1,5}"))
 NETWORKS = Kind(
-    "a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'",
+    "a list of addresses and networks such as '10.1.0.0/16,127.0.0.6', without bits after the prefix",
     _read_networks,
     _text(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?( *, *[0-9a-fA-F:.]+(/[0-9]{1,3})?)*"),
     listed=True,

@@ -54,7 +54,10 @@ def parse(url: str) -> Address:
     scheme, separator, rest = url.strip().partition("://")
     match = _SCHEME.fullmatch(scheme)
     if not separator or match is None:
-        _wrong("must begin with valkey://, valkeys://, redis:// or rediss://, or have +sentinel or +cluster")
+        _wrong(
+            "must begin with valkey://, valkeys://, redis:// or rediss://, or with such a scheme and "
+            "+sentinel or +cluster, as valkey+cluster://"
+        )
     kind = _KINDS[(match[3] or "").lower()]
     if "?" in rest or "#" in rest:
         _wrong("must not have a query or fragment: every option has a setting of its own")
@@ -62,7 +65,7 @@ def parse(url: str) -> Address:
     user, hosts = _user_and_hosts(authority)
     nodes = tuple(_nodes(hosts, SENTINEL_PORT if kind == "sentinel" else PORT))
     if kind == "single" and len(nodes) > 1:
-        _wrong("one host only; several need +sentinel or +cluster behind the scheme")
+        _wrong("one host only; several need valkey+sentinel:// or valkey+cluster://")
     service, database = _path(kind, [unquote(part) for part in path.split("/") if part])
     return Address(kind, bool(match[2]), nodes, user, service, database)
 
@@ -104,12 +107,12 @@ def _path(kind: Kind, parts: list[str]) -> tuple[str, int]:
     service = ""
     if kind == "sentinel":
         if not parts:
-            _wrong("needs the service's name behind the Sentinels: valkey+sentinel://HOST:PORT,.../SERVICE")
+            _wrong("needs the service's name after the Sentinels: valkey+sentinel://HOST:PORT,.../SERVICE")
         service, *parts = parts
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", service):
             _wrong("the service's name has letters, digits, '.', '_' and '-' only")
     if kind == "cluster" and parts and parts != ["0"]:
         _wrong("a cluster has database 0 only")
     if len(parts) > 1 or not all(re.fullmatch(r"[0-9]{1,5}", part) for part in parts):
-        _wrong("behind the host there may be the number of a database only")
+        _wrong("only the number of a database may follow the host")
     return service, int(parts[0]) if parts else 0

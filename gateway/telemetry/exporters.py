@@ -115,7 +115,7 @@ def _span_exporter(name: str, environment: Mapping[str, str]) -> SpanExporter:
     if name == "console":
         return ConsoleSpanExporter()
     if name != "otlp":
-        raise TelemetryError(f"{OTEL_TRACES_EXPORTER}: must be of otlp, console, none; got {name!r}")
+        raise TelemetryError(f"{OTEL_TRACES_EXPORTER}: must be one of otlp, console, none; got {name!r}")
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
 
@@ -129,7 +129,7 @@ def _event_exporter(name: str, environment: Mapping[str, str]) -> LogRecordExpor
     if name == "console":
         return ConsoleLogRecordExporter()
     if name != "otlp":
-        raise TelemetryError(f"{OTEL_LOGS_EXPORTER}: must be of otlp, console, none; got {name!r}")
+        raise TelemetryError(f"{OTEL_LOGS_EXPORTER}: must be one of otlp, console, none; got {name!r}")
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as OverGrpc
 
@@ -144,7 +144,7 @@ def _metric_exporter(name: str, environment: Mapping[str, str]) -> MetricExporte
         return ConsoleMetricExporter()
     if name != "otlp":
         known = "otlp, prometheus, console, none"
-        raise TelemetryError(f"{OTEL_METRICS_EXPORTER}: must be of {known}; got {name!r}")
+        raise TelemetryError(f"{OTEL_METRICS_EXPORTER}: must be one of {known}; got {name!r}")
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_METRICS_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as OverGrpc
 

@@ -141,7 +141,7 @@ async def test_bad_rows_are_reported_by_line_and_the_others_are_sent(dialctl: Di
     }
     assert "line 3: client_token: is empty" in dialctl.err
     assert "line 4: phone_number: is empty" in dialctl.err
-    assert "line 5: client_token: stands in the file before" in dialctl.err
+    assert "line 5: client_token: an earlier line has the same token" in dialctl.err
 
 
 async def test_rows_are_sent_to_the_campaign_in_their_column(

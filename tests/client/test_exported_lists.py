@@ -113,7 +113,9 @@ SHAPES = {
         sent=(),
         problems={2: "lines 2 to 4"},
     ),
-    "a token twice": Shape(f"{HEADER}a,{A}\na,{B}\n", sent=(A,), problems={3: "stands in the file before"}),
+    "a token twice": Shape(
+        f"{HEADER}a,{A}\na,{B}\n", sent=(A,), problems={3: "an earlier line has the same token"}
+    ),
     "a number twice": Shape(
         f"{HEADER}a,{A}\nb,{A}\n", sent=(A, A), notes=("1 lead with the number of an earlier",)
     ),
@@ -134,7 +136,7 @@ SHAPES = {
         f"Ann,a@x,Mobile,{A}\nBob,b@x,Mobile,{A} ::: {B}\n",
         columns=ColumnOptions(token_from=("E-mail 1 - Value",)),
         sent=(A,),
-        problems={3: "holds two numbers"},
+        problems={3: "contains two numbers"},
     ),
     "outlook": Shape(
         f'"First Name","Business Phone","Home Phone","E-mail Address"\r\n"Ann","","{A}","a@x"\r\n',

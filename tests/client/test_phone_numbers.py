@@ -36,9 +36,9 @@ REFUSED = [
     ("+12025550117 #3", "has an extension"),
     ("1.20256E+10", "was rounded by a spreadsheet"),
     ("1,20256E+10", "was rounded by a spreadsheet"),
-    ("+1 202-555-0121 / +1 202-555-0122", "holds two numbers"),
-    ("2025550121 2025550122", "holds two numbers"),
-    ("2025550121;2025550122", "holds two numbers"),
+    ("+1 202-555-0121 / +1 202-555-0122", "contains two numbers"),
+    ("2025550121 2025550122", "contains two numbers"),
+    ("2025550121;2025550122", "contains two numbers"),
     ("n/a", "is not a phone number"),
     ("+1-800-FLOWERS", "contains letters"),
 ]

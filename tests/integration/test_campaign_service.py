@@ -105,7 +105,7 @@ async def test_watches_are_bounded_per_caller(world: World) -> None:
             await anext(aiter(watches[-1]))
         over = stub.WatchCampaigns(request, timeout=PATIENCE_S)
         assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "of this caller" in await over.details()
+        assert "of one caller" in await over.details()
         watches[0].cancel()
         await until(lambda: servicer._watchers.total() < 2)
         watches[0] = stub.WatchCampaigns(request, timeout=PATIENCE_S)
@@ -120,7 +120,7 @@ async def test_watches_are_bounded_in_all(world: World) -> None:
     async with servicer_of(world, watchers=0) as (_, stub):
         over = stub.WatchCampaigns(pb.WatchCampaignsRequest(), timeout=PATIENCE_S)
         assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert await over.details() == "0 watch already"
+        assert await over.details() == "the limit of 0 watches is reached"
 
 
 async def test_a_watch_ends_when_the_replica_leaves() -> None:

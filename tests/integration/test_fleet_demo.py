@@ -40,7 +40,7 @@ def test_the_fleet_demo() -> None:
     assert "\x1b" not in done.stdout
     shown = dict(re.findall(r"^(\w[\w ]+?)  +(\S.*)$", done.stdout, re.MULTILINE))
     assert shown["answers"] == "1,991 ACCEPTED, 9 INVALID_ROW"
-    assert shown["dialed"] == "1,991 people, 0 of them twice"
+    assert shown["dialed"] == "1,991 leads, 0 of them twice"
     assert shown["the list again"].startswith("0 more calls")
     assert re.search(r"gateway-1 [1-9]\d*, gateway-2 [1-9]\d*, gateway-3 0;", shown["calls by replica"])
     assert int(shown["quota used"].partition("%")[0]) >= 60

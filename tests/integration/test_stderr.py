@@ -109,7 +109,7 @@ async def test_lines_wait_for_a_later_reader() -> None:
             for _ in range(STREAMS):
                 assert await Caller(stub_of(channel).StreamDialRequests()).ask() == []
         gateway.process.send_signal(signal.SIGTERM)
-        await gateway.read_until(b'"left"')
+        await gateway.read_until(b'"stopped"')
         assert gateway.said.count(b"a stream ended") == STREAMS
 
 

@@ -202,7 +202,7 @@ def test_a_missing_or_short_key_of_fingerprints_is_refused(tmp_path: Path) -> No
     with pytest.raises(SharedStateRefused, match=f"^{setting}: cannot read {path}: "):
         fingerprint_key(str(path))
     path.write_text("short\n")
-    with pytest.raises(SharedStateRefused, match=f"^{setting}: {path} must hold 16 to 1024 bytes$"):
+    with pytest.raises(SharedStateRefused, match=f"^{setting}: {path} must contain 16 to 1024 bytes$"):
         fingerprint_key(str(path))
     (tmp_path / "key").write_text("long enough to be a key\n")
     assert fingerprint_key(str(tmp_path / "key")) == b"long enough to be a key"

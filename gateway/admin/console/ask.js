@@ -10,21 +10,21 @@ const WORDS = {
   hold: {
     title: "Hold this campaign?",
     number: (row) => `${plural(row.queued, "dial request waits", "dial requests wait")}; ${count(row.in_flight)} in calls now`,
-    words: "No further call of it leaves. What is in a call already comes to its end. Callers are told.",
+    words: "No further call is made for it. Calls in flight complete. Callers get a notice.",
     done: (answered) => `Held${answered ? `; ${plural(answered, "dial request")} answered` : ""}`,
     button: () => "Hold",
   },
   release: {
     title: "Release this campaign?",
     number: (row) => `${plural(row.queued, "dial request waits", "dial requests wait")}`,
-    words: "Its calls leave again at once, within the quota.",
+    words: "Its calls are made again at once, within the quota.",
     done: () => "Released",
     button: () => "Release",
   },
   purge: {
     title: "Purge this campaign?",
     number: (row) => `${plural(row.queued, "dial request")} will be answered, and not dialed`,
-    words: "Each is answered NOT_ACCEPTED, PURGED: its caller may send it again. What is in a call is left to its end; what comes later is taken.",
+    words: "Each is answered NOT_ACCEPTED, PURGED: its caller may send it again. Calls in flight complete, and later requests are taken.",
     done: (answered) => `Purged ${plural(answered, "dial request")}`,
     button: (row) => `Purge ${plural(row.queued, "dial request")}`,
   },
@@ -88,7 +88,7 @@ export class Ask {
     const typed = byId("ask-token").value.trim();
     const operator = this.me ? "" : byId("ask-operator").value.trim();
     const reason = byId("ask-reason").value.trim();
-    if (!operator && !this.me) return this.#refuse("Your name is needed: it stands in the log.", "ask-operator");
+    if (!operator && !this.me) return this.#refuse("Your name is needed for the log.", "ask-operator");
     if (kind !== "release" && !reason) return this.#refuse("A reason is needed: others will ask.", "ask-reason");
     if (!token && !typed) return this.#refuse("The token for changes is needed.", "ask-token");
     if (operator) sessionStorage.setItem(KEPT, operator);
@@ -107,7 +107,7 @@ export class Ask {
         this.#refuse(said.error, status === 401 ? "ask-token" : "ask-reason");
       }
     } catch {
-      this.#refuse("The gateway could not be reached; look whether it was done before you try again.", "ask-do");
+      this.#refuse("The gateway could not be reached. Check whether it was done before you try again.", "ask-do");
     } finally {
       this.#setBusy(false);
     }

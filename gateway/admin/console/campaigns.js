@@ -99,7 +99,7 @@ export class Campaigns {
   #around(known, shown) {
     const none = byId("campaign-none");
     show(none, !known);
-    say(none, this.model.campaigns.size ? "No campaign is like that." : "No dial request has come yet. Campaigns appear with their first.");
+    say(none, this.model.campaigns.size ? "No campaign matches." : "No dial request has arrived yet. A campaign appears with its first one.");
     show(byId("campaign-table"), known > 0);
     const more = byId("campaign-more");
     show(more, known > shown);
@@ -212,7 +212,7 @@ function words(part, row) {
 /** Why a campaign does not flow, and what ends that; for one that flows, the last action of an operator. */
 function why(row, at) {
   if (row.held) {
-    const answers = row.answering ? "what comes is answered HELD" : "what comes waits";
+    const answers = row.answering ? "new requests are answered HELD" : "new requests wait";
     const reason = row.held.reason ? `“${visible(row.held.reason)}”, ` : "";
     return `${reason}${visible(row.held.caller)}, ${length(at - row.held.at)} ago; ${answers} until it is released`;
   }

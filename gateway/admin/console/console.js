@@ -44,10 +44,10 @@ function showNotices() {
   say(byId("campaigns-aside"), others ? `of ${plural(model.replicas.length, "replica")}` : "");
   say(byId("whose"), others ? `Campaigns and waiting requests of all replicas; all else of ${here} alone. Once a second.` : `Figures of ${here} alone, once a second.`);
   const notices = [];
-  if (totals.draining) notices.push(["bad", "Leaving.", "This replica takes nothing more, and answers what it holds."]);
+  if (totals.draining) notices.push(["bad", "Draining.", "This replica takes no more dial requests. It sends or answers those that it has."]);
   if (totals.failing) notices.push(["bad", "Amazon Connect fails.", totals.connect]);
-  if (totals.guard?.failing.length) notices.push(["bad", "The audit trail cannot be written.", "Unless it is not required, nothing is dialed until it can."]);
-  if (totals.guard?.unusable) notices.push(["warn", "Rules or lists cannot be used.", `${plural(totals.guard.unusable, "file")} gone or invalid: what was read before applies.`]);
+  if (totals.guard?.failing.length) notices.push(["bad", "The audit trail cannot be written.", "If the trail is required, nothing is dialed until it can be written again."]);
+  if (totals.guard?.unusable) notices.push(["warn", "Rules or lists cannot be used.", `${plural(totals.guard.unusable, "file")} missing or invalid: the content that was read before applies.`]);
   if (totals.rate < totals.ceiling) {
     notices.push(["warn", "Amazon Connect throttles calls.", `The rate is cut to ${rate(totals.rate)} of ${rate(totals.ceiling)} a second, and grows back.`]);
   }

@@ -134,13 +134,13 @@ _PRIORITIES: dict[int, Priority] = {pb.PRIORITY_HIGH: Priority.HIGH, pb.PRIORITY
 DRAINING = CampaignNotice(
     NoticeKind.DRAINING,
     None,
-    "this replica is leaving: open a new stream and send there what has no result here",
+    "this replica is shutting down: send the requests without a result on a new stream",
 )
 
 AGED = CampaignNotice(
     NoticeKind.DRAINING,
     None,
-    "this stream has reached its age: open a new one and send there what has no result here",
+    "this stream has reached its age limit: send the requests without a result on a new one",
 )
 
 

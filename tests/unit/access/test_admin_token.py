@@ -55,7 +55,7 @@ def test_a_file_without_a_good_token_ends_the_start(tmp_path: Path, text: str) -
     file = tmp_path / "token"
     file.write_text(text)
 
-    with pytest.raises(TokenError, match=r"DIAL_GATEWAY_ADMIN_TOKEN_FILE: .*token must hold"):
+    with pytest.raises(TokenError, match=r"DIAL_GATEWAY_ADMIN_TOKEN_FILE: .*token must contain"):
         TokenAuthorizer(str(file))
 
 

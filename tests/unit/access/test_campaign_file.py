@@ -64,8 +64,8 @@ def test_a_file_with_campaigns(tmp_path: Path) -> None:
             "version: 1\ncampaigns: [{id: a, name: b, tags: {x: 1}}]",
             "campaigns[0].tags: a value: must be a text",
         ),
-        ("version: 1\ncampaigns: [{id: a, name: b}, {id: a, name: c}]", "campaigns[1].id: is there twice"),
-        ("version: 1\ncampaigns: [{id: a, id: b}]", "the key 'id' stands twice"),
+        ("version: 1\ncampaigns: [{id: a, name: b}, {id: a, name: c}]", "campaigns[1].id: is given twice"),
+        ("version: 1\ncampaigns: [{id: a, id: b}]", "the key 'id' is given twice"),
     ],
 )
 def test_wrong_files(tmp_path: Path, text: str, problem: str) -> None:

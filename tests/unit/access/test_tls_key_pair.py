@@ -56,7 +56,7 @@ def test_a_key_that_grpc_does_not_take(
     files = files_in(tmp_path, CA.issue())
     Path(files.key).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     assert "TLS_KEY_FILE: " in refusal(files)
-    assert "take RSA, ECDSA on P-256, P-384 or P-521, or Ed25519" in refusal(files)
+    assert "use RSA, ECDSA on P-256, P-384 or P-521, or Ed25519" in refusal(files)
 
 
 def test_a_certificate_out_of_its_time(tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ def test_a_certificate_out_of_its_time(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     files = files_in(tmp_path, CA.issue(), b"nonsense")
     assert "DIAL_GATEWAY_TLS_CLIENT_CA_FILE: " in refusal(files)
-    assert "holds no certificate in PEM" in refusal(files)
+    assert "contains no readable certificate in PEM" in refusal(files)
     Path(files.key).write_text("nonsense")
-    assert "holds no private key in PEM" in refusal(files)
+    assert "contains no readable private key in PEM" in refusal(files)
     Path(files.certificate).write_text("")
-    assert "holds no certificate in PEM" in refusal(files)
+    assert "contains no readable certificate in PEM" in refusal(files)
     Path(files.certificate).unlink()
     assert "cannot read" in refusal(files)
 

@@ -167,11 +167,11 @@ def test_answers_are_grouped_by_campaign() -> None:
     assert dial_requests.responses([]) == []
 
 
-def test_the_notice_of_leaving() -> None:
-    """The notice of leaving is about the whole gateway and carries no result."""
+def test_the_notice_of_draining() -> None:
+    """The notice DRAINING is about the whole gateway and carries no result."""
     message = dial_requests.notice("", dial_requests.DRAINING)
     assert not message.notice.HasField("retry_after")
-    assert "open a new stream" in message.notice.detail
+    assert "on a new stream" in message.notice.detail
     assert (message.notice.kind, message.campaign_id, len(message.results)) == (
         pb.NOTICE_KIND_DRAINING,
         "",

@@ -151,7 +151,7 @@ def test_an_exporter_that_is_not_known(
     """An unknown span exporter is named in the error, with the known ones."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
     line = refused(capfd, "serve", "--simulator")
-    assert line == "dial-gateway: OTEL_TRACES_EXPORTER: must be of otlp, console, none; got 'zipkin'"
+    assert line == "dial-gateway: OTEL_TRACES_EXPORTER: must be one of otlp, console, none; got 'zipkin'"
 
 
 def test_a_protocol_that_is_not_known(

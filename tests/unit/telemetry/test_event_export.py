@@ -118,7 +118,7 @@ def test_events_are_not_exported_where_the_variables_say_so(
 
 def test_an_unknown_exporter_is_refused() -> None:
     """The message names the variable."""
-    with pytest.raises(TelemetryError, match="OTEL_LOGS_EXPORTER: must be of otlp, console, none"):
+    with pytest.raises(TelemetryError, match="OTEL_LOGS_EXPORTER: must be one of otlp, console, none"):
         telemetry_from({"OTEL_LOGS_EXPORTER": "syslog"})
 
 

@@ -120,7 +120,7 @@ async def _act(client: DialGatewayClient, arguments: CampaignArguments, target: 
         raise
     except CallFailed as error:
         unknown = kind is ActionKind.HOLD and error.code is StatusCode.NOT_FOUND
-        hint = "; --in-advance does that" if unknown and not target.startswith("name:") else ""
+        hint = "; if the id is right, use --in-advance" if unknown and not target.startswith("name:") else ""
         say(f"{target}: {error}{hint}")
         return NOT_DONE
     return _done(done, arguments, *_told(kind, done))

@@ -55,5 +55,5 @@ def _pem(option: str, path: Path | None) -> bytes | None:
     except OSError as error:
         raise UnusableFile(f"{option}: {path}: {error.strerror}") from error
     if _PEM not in found:
-        raise UnusableFile(f"{option}: {path}: holds nothing in PEM")
+        raise UnusableFile(f"{option}: {path}: contains no PEM")
     return found

@@ -84,7 +84,7 @@ class CsvRecords:
             line,
             [],
             f"{what}: a quote is missing or too many in lines {line} to {last}; "
-            f"these lines hold about {leads} lead{'s' * (leads != 1)}, none of which is sent",
+            f"these lines contain about {leads} lead{'s' * (leads != 1)}, none of which is sent",
             leads,
         )
 

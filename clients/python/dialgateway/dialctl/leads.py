@@ -151,7 +151,9 @@ class LeadReader:
             return BadRow(record.line, str(bad), token, campaign_id)
         if not self._is_new(campaign_id, token):
             # Without the token: in the results this would be the last line of the earlier row.
-            return BadRow(record.line, f"{TOKEN}: stands in the file before; each lead needs its own")
+            return BadRow(
+                record.line, f"{TOKEN}: an earlier line has the same token; each lead needs its own"
+            )
         repeated = self._is_repeated(record.line, number)
         if repeated and self.one_dial_per_number:
             name, what = (EMAIL_ADDRESS, "address") if layout.to_email else (PHONE, "number")

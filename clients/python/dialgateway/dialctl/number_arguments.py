@@ -39,14 +39,14 @@ def add_number_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
         commands,
         "suppress",
         "send nothing more to a number, from any campaign",
-        "Somebody does not want to be called any more. Queued dial requests for the number are answered "
-        "REJECTED, SUPPRESSED.",
+        "Use it for a person who does not want to be called any more. Queued dial requests for the number\n"
+        "are answered REJECTED, SUPPRESSED.",
     )
     _add(
         commands,
         "allow",
         "end the suppression of a number",
-        "Lists of the guard file stay in force, and dial requests that were answered are not sent.",
+        "Lists of the guard file stay in force. Dial requests that were answered SUPPRESSED are not sent.",
     )
 
 
@@ -56,7 +56,7 @@ def _add(
     command = commands.add_parser(
         name,
         help=text,
-        description=f"{text[0].upper()}{text[1:]}. {more}",
+        description=f"{text[0].upper()}{text[1:]}.\n\n{more}",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -14,10 +14,10 @@ from dialgateway.dialctl.terminal import tell
 
 _LIFETIMES = {
     SuppressionLifetime.PROCESS: (
-        "it ends with the process of this gateway: add the number to the file of a list of the guard file, "
+        "the suppression ends with the process of this gateway: add the number to a list of the guard file, "
         "on all gateways"
     ),
-    SuppressionLifetime.FILE: "it applies to this gateway only: suppress the number on each",
+    SuppressionLifetime.FILE: "the suppression applies to this gateway only: suppress the number on each",
 }
 """What remains to be done after a suppression."""
 

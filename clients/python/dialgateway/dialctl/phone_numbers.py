@@ -130,7 +130,7 @@ def _check_one_number(text: str) -> None:
     if _EXTENSION.search(text) is not None:
         raise BadNumber("has an extension, which cannot be dialed; remove it")
     if len(_NUMBER.findall(text)) > 1 or text.count("+") > 1 or sum(map(str.isdigit, text)) > _MAX_DIGITS:
-        raise BadNumber("holds two numbers; keep one")
+        raise BadNumber("contains two numbers; keep one")
     if not any(character.isdigit() for character in text):
         raise BadNumber("is not a phone number")
     if any(character.isalpha() for character in text):

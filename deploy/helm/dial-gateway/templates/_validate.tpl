@@ -38,7 +38,7 @@ starts with the path of the value.
 {{- range $constraint := .Values.topologySpreadConstraints }}
 {{- $key := printf "%s with %s" .topologyKey .whenUnsatisfiable }}
 {{- if hasKey $spread $key }}
-{{- fail (printf "topologySpreadConstraints: %s is there twice" $key) }}
+{{- fail (printf "topologySpreadConstraints: %s is given twice" $key) }}
 {{- end }}
 {{- $_ := set $spread $key true }}
 {{- range .matchLabelKeys }}
@@ -56,19 +56,19 @@ starts with the path of the value.
 {{- end }}
 {{- end }}
 
-{{/* Kubernetes refuses a volume name or a mount path that is there twice, and a mount without a volume. */}}
+{{/* Kubernetes refuses a volume name or a mount path that is given twice, and a mount without a volume. */}}
 {{- define "dial-gateway.validate.volumes" -}}
 {{- $volumes := dict }}
 {{- range concat (include "dial-gateway.volumes" . | fromYamlArray) .Values.extraVolumes }}
 {{- if hasKey $volumes .name }}
-{{- fail (printf "extraVolumes: the name %s is there twice, or the chart uses it" .name) }}
+{{- fail (printf "extraVolumes: the name %s is given twice, or the chart uses it" .name) }}
 {{- end }}
 {{- $_ := set $volumes .name true }}
 {{- end }}
 {{- $paths := dict }}
 {{- range concat (include "dial-gateway.mounts" . | fromYamlArray) .Values.extraVolumeMounts }}
 {{- if hasKey $paths .mountPath }}
-{{- fail (printf "extraVolumeMounts: %s is there twice, or the chart uses it" .mountPath) }}
+{{- fail (printf "extraVolumeMounts: %s is given twice, or the chart uses it" .mountPath) }}
 {{- end }}
 {{- if not (hasKey $volumes .name) }}
 {{- fail (printf "extraVolumeMounts: there is no volume %s; add it to extraVolumes" .name) }}
@@ -236,7 +236,7 @@ text, and refuses settings that have a value of their own. files/settings.json i
 {{- $seen := dict }}
 {{- range include "dial-gateway.settings" . | fromYamlArray }}
 {{- if hasKey $seen .name }}
-{{- fail (printf "extraEnv: %s is there twice, or the chart sets it" .name) }}
+{{- fail (printf "extraEnv: %s is given twice, or the chart sets it" .name) }}
 {{- end }}
 {{- $_ := set $seen .name true }}
 {{- end }}
