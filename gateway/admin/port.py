@@ -66,9 +66,9 @@ class Campaign(NamedTuple):
     """One campaign. Rows of an unchanged campaign are equal, whenever they were made.
 
     `counts` are answers by outcome, in the order of the contract. `rate` is in accepted dial requests a
-    second. `until` is when its state may end without an operator, None if unknown. `held` is its hold. In a
-    fleet with a shared state, a row adds up all replicas, and `parts` are those of each. `name` and `tags`
-    come from the campaign directory, and are empty if they are not known.
+    second. `until` is when its state may end without an operator, None if unknown. `hold` is None if the
+    campaign is not held. In a fleet with a shared state, a row adds up all replicas, and `parts` are those of
+    each. `name` and `tags` come from the campaign directory, and are empty if they are not known.
     """
 
     campaign_id: str
@@ -82,7 +82,7 @@ class Campaign(NamedTuple):
     detail: str
     since: float | None
     until: float | None
-    held: RecordedAction | None
+    hold: RecordedAction | None
     answering: bool
     last: RecordedAction | None
     parts: tuple[ReplicaPart, ...] = ()
@@ -94,8 +94,7 @@ class Point(NamedTuple):
     """What happened in the `seconds` before `at`.
 
     `calls` are the numbers of calls to Amazon Connect that were answered, throttled, and failed otherwise.
-    `answers` are dial requests by outcome. `rate` and `ceiling` are in calls a second, 0 for no limit. `held`
-    is the number of outstanding dial requests.
+    `answers` are dial requests by outcome. `rate` and `ceiling` are in calls a second, 0 for no limit.
     """
 
     number: int
@@ -105,7 +104,6 @@ class Point(NamedTuple):
     answers: tuple[int, ...]
     rate: float
     ceiling: float
-    held: int
 
 
 class FailedCall(NamedTuple):
@@ -164,7 +162,7 @@ class Totals(NamedTuple):
     campaigns: dict[str, int]
     queued: int
     in_flight: int
-    held: int
+    outstanding: int
     room: int
     calls_in_flight: int
     concurrent_calls: int

@@ -157,7 +157,7 @@ def _raised_at(error: BaseException) -> TracebackType | None:
 
 
 def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
-    status = _told(error.response)[2]
+    status = _parts_of(error.response)[2]
     if error.operation_name not in OPERATIONS:  # boto3 asked for credentials, so nothing was sent to Connect
         return errors.ConnectUnreachable() if status >= 500 else errors.NoCredentials()
     return of_answer(error.response)
@@ -165,7 +165,7 @@ def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
 
 def of_answer(response: object) -> errors.CallFailure:
     """Return the failure for an error reply of AWS."""
-    code, text, status = _told(response)
+    code, text, status = _parts_of(response)
     if code == "InvalidCampaignStateException":
         return errors.CampaignNotRunning(state(member(response, "state")))
     if code == "ValidationException" and (found := _names_a_member(text)) and found[1] == "id":
@@ -187,7 +187,7 @@ def _certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
     return failure
 
 
-def _told(response: object) -> tuple[str, str, int]:
+def _parts_of(response: object) -> tuple[str, str, int]:
     """Return code, text and HTTP status of an error. Only this module looks at the text."""
     error, about = member(response, "Error"), member(response, "ResponseMetadata")
     code, text, status = member(error, "Code"), member(error, "Message"), member(about, "HTTPStatusCode")

@@ -120,7 +120,7 @@ class HttpConnection(asyncio.Protocol):
             self._good = self._good and self._parser.should_keep_alive() and self.all_written
             self._complete(self._status, b"".join(self._body))
 
-    # --- how --------------------------------------------------------------------------------------
+    # --- implementation ---------------------------------------------------------------------------
 
     def _refuse_long(self) -> None:
         """Read no more of a reply that is too long: the status of an error page says enough."""

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 NOT_FOUND = "NotFound"
 """The port's name for the state of a campaign that Connect does not know."""
-UNTOLD = "in an unknown state"
+UNKNOWN_STATE = "in an unknown state"
 """Replaces the state of a campaign if that is not a word."""
 UNREADABLE = "unreadable"
 """Replaces a failure code of Connect's that is not a word."""
@@ -45,7 +45,7 @@ def word(value: object, longest: int = LONGEST_WORD) -> str:
 def state(value: object) -> str:
     """Return the state of a campaign, in the words that follow "the campaign is"."""
     name = word(value)
-    return UNTOLD if name is UNREADABLE else name
+    return UNKNOWN_STATE if name is UNREADABLE else name
 
 
 def member(structure: object, name: str) -> object:

@@ -156,16 +156,17 @@ class Console:
             await asyncio.sleep(due - loop.time())
 
     def _counts(self) -> Counts:
-        pace = self._dispatcher.pace()
-        return Counts(self._clock.now(), dict(self._connect.results), self._dispatcher.answers(), *pace)
+        rate, ceiling, _ = self._dispatcher.pace()
+        results = dict(self._connect.results)
+        return Counts(self._clock.now(), results, self._dispatcher.answers(), rate, ceiling)
 
     def _totals(self, sums: Summary) -> Totals:
-        rate, ceiling, held = self._dispatcher.pace()
+        rate, ceiling, outstanding = self._dispatcher.pace()
         return Totals(
             campaigns={name: sums.states[state] for state, name in _STATES.items()},
             queued=sums.queued,
             in_flight=sums.in_flight,
-            held=held,
+            outstanding=outstanding,
             room=self._settings.queue_limit,
             calls_in_flight=self._dispatcher.calls_in_flight,
             concurrent_calls=self._settings.max_concurrent_calls,

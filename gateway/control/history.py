@@ -17,7 +17,7 @@ OK = "ok"
 
 
 class Counts(NamedTuple):
-    """The values at one instant: counts since the start, and the present rate and backlog.
+    """The values at one instant: counts since the start, and the present rate.
 
     `calls` are attempts by result, `ok` or the failure's name. `answers` are dial requests by outcome, in
     the order of the contract. Rates are in calls a second, 0 for no limit.
@@ -28,7 +28,6 @@ class Counts(NamedTuple):
     answers: tuple[int, ...]
     rate: float
     ceiling: float
-    held: int
 
 
 class History:
@@ -55,7 +54,7 @@ class History:
         answers = tuple(now - then for now, then in zip(counts.answers, last.answers, strict=True))
         seconds = counts.at - last.at
         self._points.append(
-            Point(self._number, counts.at, seconds, calls, answers, counts.rate, counts.ceiling, counts.held)
+            Point(self._number, counts.at, seconds, calls, answers, counts.rate, counts.ceiling)
         )
 
     def after(self, number: int) -> Iterator[Point]:

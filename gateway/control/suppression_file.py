@@ -52,7 +52,7 @@ class SuppressionFile:
         async with self._writing:
             await asyncio.to_thread(self._append, json.dumps(line).encode() + b"\n")
 
-    # --- how ----------------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------
 
     def _read(self) -> tuple[KeptSuppression, ...]:
         content = self._path.read_bytes() if self._path.exists() else b""

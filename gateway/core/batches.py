@@ -64,7 +64,7 @@ class BatchFormer:
         """
         if self.departures:
             taken = self.departures.keep_unsent(now, taken)
-        if self.scheduler.may_hold_expired(now):
+        if self.scheduler.may_contain_expired(now):
             taken = self._unexpired(now, taken)
         return self.guarding.sendable(now, taken)
 

@@ -8,8 +8,8 @@ CallFailure
 ├── CampaignNotFound       ResourceNotFoundException
 ├── CampaignNotRunning     InvalidCampaignStateException, with the state
 ├── AccessDenied           AccessDeniedException and the like
-│   └── NoCredentials none were found, or their source failed; Connect was not asked
-├── CallHindered AWS refuses the gateway's credentials or clock: requests wait for a fix
+│   └── NoCredentials      none were found, or their source failed; Connect was not asked
+├── CallHindered           AWS refuses the gateway's credentials or clock: requests wait for a fix
 │   ├── CredentialsExpired ExpiredTokenException and the like: a refresh is due
 │   ├── CredentialsRefused unknown key, or a signature that does not match
 │   └── ClockSkewed        RequestTimeTooSkewed and the like: the gateway's clock is off
@@ -19,7 +19,7 @@ CallFailure
 │   ├── AnswerLost         time-out, broken connection
 │   └── ConnectUnreachable connection refused, no route, name not resolved
 ├── CallRefused            any other 4xx: a wrong address, a proxy; nothing was carried out
-├── CallTooLate not sent, since one of its requests had expired
+├── CallTooLate            not sent, since one of its requests had expired
 ├── CallRevoked            not sent, since its right to be sent was taken back: a hold, a purge, leaving
 └── CallUnexpected         anything that this version does not know
 

@@ -305,7 +305,7 @@ class Dispatcher:
             self._delivery.deliver()
             await asyncio.sleep(0)
 
-    # --- how --------------------------------------------------------------------------------------
+    # --- implementation ---------------------------------------------------------------------------
 
     def _turn(self) -> float | None:
         """Do what the engine decides; return the instant of the next turn if nothing happens before."""

@@ -191,7 +191,7 @@ class FleetMember:
         if self._ended is not None:
             self._gone = await self._ended(self._ticks.members)
 
-    # --- how it goes ------------------------------------------------------------------------------
+    # --- state ------------------------------------------------------------------------------------
 
     def _succeeded(self, now: float, reply: TickReply) -> None:
         if self._is_logged:

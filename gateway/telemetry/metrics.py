@@ -163,7 +163,7 @@ class Metrics:
             for reader, pusher in self._pushers
         ]
 
-    # --- how ---------------------------------------------------------------------------------------
+    # --- implementation ----------------------------------------------------------------------------
 
     def _collected(self, reader: "_Collector", observation: Observation) -> MetricsData | None:
         """Collect by a reader what the SDK's instruments observe."""

@@ -256,7 +256,7 @@ class DialState:
         connected = self._current is not None and self._current.ready_at is not None
         return bool(self._waiting) and not connected and self.failure is None
 
-    # --- inside -------------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------
 
     @property
     def _all_sent(self) -> bool:

@@ -211,10 +211,10 @@ function words(part, row) {
 
 /** Why a campaign does not flow, and what ends that; for one that flows, the last action of an operator. */
 function why(row, at) {
-  if (row.held) {
+  if (row.hold) {
     const answers = row.answering ? "new requests are answered HELD" : "new requests wait";
-    const reason = row.held.reason ? `“${visible(row.held.reason)}”, ` : "";
-    return `${reason}${visible(row.held.caller)}, ${length(at - row.held.at)} ago; ${answers} until it is released`;
+    const reason = row.hold.reason ? `“${visible(row.hold.reason)}”, ` : "";
+    return `${reason}${visible(row.hold.caller)}, ${length(at - row.hold.at)} ago; ${answers} until it is released`;
   }
   if (row.state === "flowing") return row.last ? deed(row.last, at) : "";
   const since = row.since === null ? "" : `${SHORT[row.reason] ?? row.reason} for ${length(at - row.since)}: `;

@@ -47,7 +47,7 @@ export class Figures {
     const fill = calls > 0 ? ` · ${rate(goodput / calls)} a call` : "";
     this.goodput.set(rate(goodput), "accepted/s", `over ${LATELY_S} s${fill}`);
     const inCalls = `${plural(totals.in_flight, "more", "more")} in ${plural(totals.calls_in_flight, "call")}`;
-    this.waiting.set(count(totals.queued), "", inCalls, { share: totals.held / totals.room });
+    this.waiting.set(count(totals.queued), "", inCalls, { share: totals.outstanding / totals.room });
     this.#showOldest(model);
     this.#showStill(totals);
     this.callers.set(count(totals.streams), "", `from ${plural(totals.callers, "caller")}`);

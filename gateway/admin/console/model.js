@@ -33,7 +33,7 @@ export class Model {
     this.locked = message.totals.locked || (isSecureContext ? "" : PLAIN);
     for (const row of message.campaigns) {
       const campaign = this.#named("Campaign", row);
-      campaign.held = campaign.held && this.#named("RecordedAction", campaign.held);
+      campaign.hold = campaign.hold && this.#named("RecordedAction", campaign.hold);
       campaign.last = campaign.last && this.#named("RecordedAction", campaign.last);
       campaign.parts = campaign.parts.map((part) => this.#named("ReplicaPart", part));
       this.campaigns.set(campaign.campaign_id, campaign);

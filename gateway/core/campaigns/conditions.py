@@ -302,7 +302,7 @@ class Conditions:
         record.elsewhere, record.calling, record.asked = elsewhere, None, False
         self._earliest = None
 
-    # --- how ----------------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------
 
     def _begin_probing(self, now: float, campaign_id: str, record: NotFlowing) -> None:
         record.condition, record.until = Condition.PROBING, now + FORGET_AFTER_S

@@ -24,7 +24,9 @@ SENT = "another replica has sent it to Amazon Connect, and the result is not kno
 RECORDS_LOST = "another replica may have sent it to Amazon Connect, and the shared state may lack its record"
 
 
-class _Held(NamedTuple):
+class _WaitingDenial(NamedTuple):
+    """A denial, and the instant until which it waits."""
+
     denial: Answer
     until: float
 
@@ -38,30 +40,25 @@ class Denials:
 
     def __init__(self, outstanding: Outstanding) -> None:
         self._outstanding = outstanding
-        self._held: dict[Entry, _Held] = {}  # the oldest first
+        self._waiting: dict[Entry, _WaitingDenial] = {}  # the oldest first
         self._to_ask: deque[Entry] = deque()
         self.owned: Collection[Entry] = ()
         self.closed = False
 
     def __len__(self) -> int:
-        return len(self._held) + len(self._to_ask)
+        return len(self._waiting) + len(self._to_ask)
 
     def review(self, now: float, entry: Entry, denial: Answer) -> Answer | None:
         """Return the answer to give now; None if the denial waits. Implements `DenialReview`."""
         if denial.reason is Reason.TOKEN_CONFLICT or entry in self.owned:
             return denial
         if self.closed:
-            self._held.pop(entry, None)
+            self._waiting.pop(entry, None)
             return answers.unchecked(denial, NOT_ASKED)
         move(entry, EntryState.CHECKING)
-        self._held[entry] = _Held(denial, now + CHECK_S)
+        self._waiting[entry] = _WaitingDenial(denial, now + CHECK_S)
         self._to_ask.append(entry)
         return None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a look-up of any denial is still to be made."""
-        return bool(self._to_ask)
 
     def next_look_up(self) -> TokenLookUp | None:
         """Return the next look-up: of the denials of one campaign that have waited longest."""
@@ -79,38 +76,38 @@ class Denials:
 
     def confirm(self, now: float, entry: Entry) -> None:
         """Give the denial: no other replica has sent the token."""
-        held = self._held.pop(entry, None)
-        if held is not None and entry.state is EntryState.CHECKING:
-            denial = answer_in_doubt(held.denial) if entry.in_doubt else held.denial
+        waiting = self._waiting.pop(entry, None)
+        if waiting is not None and entry.state is EntryState.CHECKING:
+            denial = answer_in_doubt(waiting.denial) if entry.in_doubt else waiting.denial
             self._outstanding.settle(now, entry, denial, reviewed=True)
 
     def replace(self, now: float, entry: Entry, answer: Answer) -> None:
         """Give another answer instead of the denial."""
-        if self._held.pop(entry, None) is not None and entry.state is EntryState.CHECKING:
+        if self._waiting.pop(entry, None) is not None and entry.state is EntryState.CHECKING:
             self._outstanding.settle(now, entry, answer, reviewed=True)
 
     def give_up(self, now: float, entry: Entry, detail: str = NOT_ASKED) -> None:
         """Answer UNKNOWN instead of the denial; `detail` says why."""
-        held = self._held.get(entry)
-        if held is not None:
-            self.replace(now, entry, answers.unchecked(held.denial, detail))
+        waiting = self._waiting.get(entry)
+        if waiting is not None:
+            self.replace(now, entry, answers.unchecked(waiting.denial, detail))
 
     def unchecked(self, entry: Entry) -> Answer | None:
         """Return the answer in doubt for one waiter of an entry that is checked; None for other entries."""
-        held = self._held.get(entry)
-        return None if held is None else answers.unchecked(held.denial, NOT_ASKED)
+        waiting = self._waiting.get(entry)
+        return None if waiting is None else answers.unchecked(waiting.denial, NOT_ASKED)
 
     def advance(self, now: float, limit: int) -> None:
         """Answer what has waited too long, up to `limit` entries."""
         overdue: list[Entry] = []
-        for entry, held in self._held.items():
-            if held.until > now + ROUNDING_S or len(overdue) >= limit:
+        for entry, waiting in self._waiting.items():
+            if waiting.until > now + ROUNDING_S or len(overdue) >= limit:
                 break
             overdue.append(entry)
         for entry in overdue:
             self.give_up(now, entry)
-            self._held.pop(entry, None)
+            self._waiting.pop(entry, None)
 
     def deadline(self) -> float | None:
         """Return when the next denial has waited too long."""
-        return next((held.until for held in self._held.values()), None)
+        return next((waiting.until for waiting in self._waiting.values()), None)

@@ -325,7 +325,7 @@ class FleetLedger:
             self._scheduler.remove(entry)
             self._outstanding.settle(now, entry, answer)
         elif not self._is_own(record):
-            entry.in_doubt |= not record.alive or record.tainted
+            entry.in_doubt |= not record.alive or record.in_doubt
 
     def _known_answer(self, entry: Entry, record: TokenRecord | None) -> Answer | None:
         """Return the answer that a record gives: a replay or a conflict."""
@@ -340,7 +340,7 @@ class FleetLedger:
     def _is_own(self, record: TokenRecord) -> bool:
         """Whether a record says nothing new: this replica claimed the token, and knows the rest itself."""
         sending = record.state is TokenState.SENDING
-        return sending and record.member == self.member and not record.tainted
+        return sending and record.member == self.member and not record.in_doubt
 
 
 def _conflict(entry: Entry) -> Answer:

@@ -256,7 +256,7 @@ class Guarding:
         """Return the decisions since the last call."""
         return self._recording.take()
 
-    # --- how --------------------------------------------------------------------------------------------
+    # --- implementation ---------------------------------------------------------------------------------
 
     def _revoke_refused(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
         """Revoke the calls with an entry that may not be sent now; return those.

@@ -161,7 +161,7 @@ class TokenRecord:
     """The record of one client token of a campaign.
 
     `fingerprint` is a keyed hash of number and attributes (`core/fleet/fingerprints.py`). `member` is the
-    replica that claimed it last, and `alive` whether that is a live member with a recent claim. `tainted`
+    replica that claimed it last, and `alive` whether that is a live member with a recent claim. `in_doubt`
     says that an earlier attempt than that of the claim may have reached Connect. `dial_request_id` and
     `trace_id` are those of an accepted token.
     """
@@ -170,7 +170,7 @@ class TokenRecord:
     fingerprint: str
     member: str = ""
     alive: bool = False
-    tainted: bool = False
+    in_doubt: bool = False
     dial_request_id: str = ""
     trace_id: str = ""
 

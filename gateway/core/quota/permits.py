@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, TickReply, TickRequest
 from gateway.core.quota.beat_times import BEAT_EVERY_S, BUSY_BEAT_EVERY_S, IDLE_BEAT_EVERY_S, Idleness
 from gateway.core.quota.calls_under_way import CallsUnderWay
-from gateway.core.quota.held_permits import HeldPermits
+from gateway.core.quota.granted_permits import GrantedPermits
 from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.quota.store_trust import StoreTrust
 from gateway.core.scheduling.pacing import Pacer
@@ -79,7 +79,7 @@ class FleetPermits:
         self.budget = FleetRetryBudget()
         self._settings = self._agreed = settings
         self._demand = demand
-        self._held = HeldPermits()
+        self._permits = GrantedPermits()
         self._calls = CallsUnderWay(slots)
         self._local = Pacer(settings.call_rate, settings.call_burst)
         self._own_part = (0.0, 0.0)
@@ -106,8 +106,8 @@ class FleetPermits:
     @property
     def hint(self) -> tuple[str, str] | None:
         """The turn that the permit was granted for that is used next."""
-        held = None if self.solo else self._held.first(float("-inf"))
-        return (held.caller, held.campaign_id) if held is not None else None
+        grant = None if self.solo else self._permits.first(float("-inf"))
+        return (grant.caller, grant.campaign_id) if grant is not None else None
 
     @property
     def is_cut(self) -> bool:
@@ -141,14 +141,14 @@ class FleetPermits:
             return now + NEVER_S
         if self._is_local:
             return self._locally_ready_at(now)
-        held = self._held.first(now)
-        return max(now, held.start, self._local.paused_until) if held is not None else now + NEVER_S
+        grant = self._permits.first(now)
+        return max(now, grant.start, self._local.paused_until) if grant is not None else now + NEVER_S
 
     def take(self, now: float) -> bool:
         """Take a permit at `now`, if there is one."""
         if self.ready_at(now) > now:
             return False
-        return self._local.take(now) if self._is_local else self._held.take(now)
+        return self._local.take(now) if self._is_local else self._permits.take(now)
 
     def give_back(self, now: float, permits: int) -> None:
         """Take back the permits of calls that never left."""
@@ -156,7 +156,7 @@ class FleetPermits:
             if self._is_local:
                 self._local.give_back(now, 1)
             else:
-                self._held.give_back()
+                self._permits.give_back()
 
     def under_way(self, now: float, calls: int) -> None:
         """Note how many calls are under way from `now` on."""
@@ -170,7 +170,7 @@ class FleetPermits:
 
     def throttled(self, now: float, left_at: float) -> None:
         """Note that Connect throttled a call: the fleet slows down, or this replica if it is solo."""
-        number = self._held.number_at(left_at)
+        number = self._permits.number_at(left_at)
         if self._is_local or number is None:
             self._local.throttled(now, left_at)
         else:
@@ -234,12 +234,12 @@ class FleetPermits:
             return
         self._trust.replied(now - sent_at, heard=self._heard_at is not None)
         if not self._trust:
-            self._held.returned.update({grant.number: grant.count for grant in reply.permits})
+            self._permits.returned.update({grant.number: grant.count for grant in reply.permits})
             return
         # The store grants permits again when the next tick has acknowledged this reply.
         self._wants_tick = self.solo or reply.epoch != self._epoch
         if reply.epoch != self._epoch:
-            self._held.forget()
+            self._permits.forget()
             self._throttled.clear()
         self._epoch, self._acknowledged, self._heard_at = reply.epoch, pending.sequence, now
         self._idleness.replied(now, reply)
@@ -247,7 +247,7 @@ class FleetPermits:
         self._granted_last = sum(grant.count for grant in reply.permits)
         self.granted += self._granted_last
         for grant in reply.permits:
-            self._held.add(now, min(sent_at, self._first_sent_at), grant)
+            self._permits.add(now, min(sent_at, self._first_sent_at), grant)
         self.solo = False
 
     def tick_failed(self, now: float) -> None:
@@ -255,7 +255,7 @@ class FleetPermits:
         self._trust.failed(heard=self._heard_at is not None)
         self._advance(now)
 
-    # --- how ------------------------------------------------------------------------------------------
+    # --- implementation -------------------------------------------------------------------------------
 
     def _is_active(self, now: float) -> bool:
         """Whether there are calls to make or under way, or the store is not relied on."""
@@ -268,7 +268,7 @@ class FleetPermits:
 
     def _shut_out(self) -> None:
         """Send nothing: another live replica has this name, so no part of the quota is reserved here."""
-        self._held.forget()
+        self._permits.forget()
         self._throttled.clear()
         self._heard_at, self._epoch, self.members, self.solo = None, "", (), False
 
@@ -282,15 +282,15 @@ class FleetPermits:
         if not self.solo:
             return True
         heard_at = self._heard_at if self._heard_at is not None else float("-inf")
-        unlimited_or_told = not self.ceiling or self._own_part[0] > 0.0
-        return unlimited_or_told and now < heard_at + self._agreed.longest_outage_s
+        may_use_part = not self.ceiling or self._own_part[0] > 0.0
+        return may_use_part and now < heard_at + self._agreed.longest_outage_s
 
     def _advance(self, now: float) -> None:
         """Become solo if no reply has arrived for a while. The own bucket is empty at first."""
         if self.solo or self._heard_at is None or now < self._heard_at + SOLO_AFTER_S:
             return
         self.solo = True
-        self._held.return_all()
+        self._permits.return_all()
         rate, burst = self._own_part
         self.rate = self.account_rate = rate
         self._local.restart(self._heard_at + SOLO_AFTER_S, rate, burst, least=0.0)
@@ -301,25 +301,25 @@ class FleetPermits:
             return False
         if self._wants_tick or self._throttled:
             return True
-        held = self._held.first(now)
+        grant = self._permits.first(now)
         if not self._demand.exists:
-            return self._others_wait and (held is not None or bool(self._held.returned))
-        if held is None:
+            return self._others_wait and (grant is not None or bool(self._permits.returned))
+        if grant is None:
             missed = not self._reported_calls or not self._reported_room
-            return (missed and self._room(now) > 0) or self._granted_last > 0 or bool(self._held.used)
-        return held.start > now and self._demand.priority < self._reported_priority
+            return (missed and self._room(now) > 0) or self._granted_last > 0 or bool(self._permits.used)
+        return grant.start > now and self._demand.priority < self._reported_priority
 
     def _has_released(self, now: float) -> bool:
         """Whether calls have returned that the store still counts against the burst."""
         if self.solo or self._heard_at is None:
             return False
-        return self._calls.in_flight(now) < self._reported_in_flight + self._held.used.total()
+        return self._calls.in_flight(now) < self._reported_in_flight + self._permits.used.total()
 
     def _report_again(self) -> None:
         """Report the permits of an unanswered tick again; the store counts each once."""
         if self._pending is not None:
-            self._held.used.update(dict(self._pending.used))
-            self._held.returned.update(dict(self._pending.returned))
+            self._permits.used.update(dict(self._pending.used))
+            self._permits.returned.update(dict(self._pending.returned))
 
     def _room(self, now: float) -> int:
         """Return how many permits can be used soon; further attempts of calls under way need no new place.
@@ -331,9 +331,9 @@ class FleetPermits:
     def _next(self, now: float, gone: Sequence[str]) -> TickRequest:
         """Make a new tick, which reports everything since the last one."""
         if self._left or (self._others_wait and not self._demand.exists):
-            self._held.return_all()
-        held, budget = self._held, self.budget
-        held.first(now)
+            self._permits.return_all()
+        permits, budget = self._permits, self.budget
+        permits.first(now)
         rows = () if self._left else self._demand.rows(now)
         retries = 0 if self._left else self._demand.retries
         self._sequence += 1
@@ -348,8 +348,8 @@ class FleetPermits:
             acknowledged=self._acknowledged,
             epoch=self._epoch,
             known=tuple(self.members),
-            used=_pairs(held.used),
-            returned=_pairs(held.returned),
+            used=_pairs(permits.used),
+            returned=_pairs(permits.returned),
             in_flight=self._reported_in_flight,
             room=self._reported_room,
             throttled=tuple(self._throttled),
@@ -361,14 +361,19 @@ class FleetPermits:
             gone=tuple(gone),
             leaving=self._left,
         )
-        self.returned += held.returned.total()
-        held.used.clear()
-        held.returned.clear()
-        self._throttled.clear()
-        self._accepted = budget.first_attempts = budget.retries = 0
         self._reported_calls = sum(row.calls for row in rows) + retries
         self._reported_priority = self._demand.priority
+        self._forget_reported()
         return self._pending
+
+    def _forget_reported(self) -> None:
+        """Begin to count again, since the new tick reports what was counted so far."""
+        permits, budget = self._permits, self.budget
+        self.returned += permits.returned.total()
+        permits.used.clear()
+        permits.returned.clear()
+        self._throttled.clear()
+        self._accepted = budget.first_attempts = budget.retries = 0
 
     def _follow(self, now: float, reply: TickReply) -> None:
         """Take what a reply says about the fleet."""
@@ -377,7 +382,7 @@ class FleetPermits:
         if ceiling != self.ceiling:
             self.ceiling = ceiling
             self._local.restart(now, ceiling, reply.settings.call_burst)
-        self.budget.told(reply.retry_credit)
+        self.budget.replied(reply.retry_credit)
         own = [member for member in reply.members if member.member == self.member]
         self._own_part = (own[0].local_rate, own[0].local_burst) if own else (0.0, 0.0)
         self._share = max(0.0, (reply.tokens - 1.0) / max(reply.settings.call_burst - 1.0, 1.0))

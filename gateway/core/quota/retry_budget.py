@@ -24,6 +24,6 @@ class FleetRetryBudget:
         self.retries += 1
         return True
 
-    def told(self, credit: float) -> None:
+    def replied(self, credit: float) -> None:
         """Take the credit of a reply, which does not know of the attempts since its tick was made."""
         self._credit = min(RETRY_CREDIT, credit + RETRY_SHARE * self.first_attempts) - self.retries

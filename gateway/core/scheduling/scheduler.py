@@ -183,7 +183,7 @@ class Scheduler:
         # Each part is asked first whether anything is due: mostly nothing is, and every turn asks.
         expired = self._resume_delayed(now, limit) if self._delayed.is_due(now) else []
         self._doubtful.resume(now, self._ready_campaigns)
-        if self.may_hold_expired(now):
+        if self.may_contain_expired(now):
             self._take_expired(self._expiry.at(now), limit, expired)
         if self._lingering and self._lingering[0][0] <= now:
             self._end_lingers(now, limit)
@@ -238,7 +238,7 @@ class Scheduler:
         """Whether a ready campaign may linger longer if permits are scarce."""
         return self._linger.may_wait(now, self._campaigns[campaign_id])
 
-    def may_hold_expired(self, now: float) -> bool:
+    def may_contain_expired(self, now: float) -> bool:
         """Whether waiting entries may have expired, since `advance` has not taken all of them out yet."""
         due_at = self._expiries.deadline()
         return due_at is not None and due_at <= self._expiry.at(now)

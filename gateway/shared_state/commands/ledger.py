@@ -1,6 +1,6 @@
 """The ledger's commands: claims, settlements and look-ups of client tokens.
 
-The record of a token is a text: `S FINGERPRINT TAINTED AT_MS NUMBER MEMBER` while a replica sends it,
+The record of a token is a text: `S FINGERPRINT IN_DOUBT AT_MS NUMBER MEMBER` while a replica sends it,
 `A FINGERPRINT TRACE_ID DIAL_REQUEST_ID` once Connect has accepted it, and `U FINGERPRINT` if it is unknown
 whether Connect has it. Any other value was not written by a gateway, and counts as unknown.
 """
@@ -135,9 +135,9 @@ def _record(value: bytes, now_ms: int, live: Sequence[str]) -> TokenRecord:
             TokenState.ACCEPTED, fingerprint, dial_request_id=dial_request_id, trace_id=trace_id
         )
     if sending := _SENDING(text):
-        fingerprint, tainted, at_ms, member = sending.groups()
+        fingerprint, in_doubt, at_ms, member = sending.groups()
         alive = is_alive(now_ms, int(at_ms), known=member in live)
-        return TokenRecord(TokenState.SENDING, fingerprint, member, alive, tainted == "1")
+        return TokenRecord(TokenState.SENDING, fingerprint, member, alive, in_doubt == "1")
     unknown = _UNKNOWN(text)
     return TokenRecord(TokenState.UNKNOWN, unknown[1] if unknown else "")
 

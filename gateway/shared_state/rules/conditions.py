@@ -47,7 +47,7 @@ class ConditionsRules:
             key=lambda one: one.version,
         )[:PAGE]
         version = unread[-1].version if len(unread) == PAGE else self.version
-        return ConditionsReply(version, tuple(_told(now_ms, one) for one in unread))
+        return ConditionsReply(version, tuple(_as_reported(now_ms, one) for one in unread))
 
     def _record_all(self, now_ms: int, request: ConditionsRequest) -> None:
         for put in request.puts:
@@ -66,5 +66,5 @@ class ConditionsRules:
             self.conditions, self.version = {}, 0
 
 
-def _told(now_ms: int, one: _Stored) -> SharedCondition:
+def _as_reported(now_ms: int, one: _Stored) -> SharedCondition:
     return replace(one.condition, pause_ms=one.until_ms - now_ms, age_ms=now_ms - one.since_ms)

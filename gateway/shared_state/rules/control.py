@@ -90,7 +90,7 @@ class ControlRules:
         """Return the reports that are kept, by member."""
         return {name: report for name, (until_ms, report) in self.published.items() if until_ms > now_ms}
 
-    # --- how ----------------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------
 
     def _has_lost(self, seen: int) -> bool:
         """Whether the store has lost a version that a replica knows.

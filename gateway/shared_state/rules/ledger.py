@@ -14,7 +14,7 @@ class Record:
 
     state: TokenState
     fingerprint: str = ""
-    tainted: bool = False
+    in_doubt: bool = False
     at_ms: int = 0
     number: int = 0
     member: str = ""
@@ -51,7 +51,7 @@ class LedgerRules:
         for token in tokens:
             record = self.record(now_ms, campaign_id, token)
             if record is not None:
-                found[token] = _as_told(now_ms, live, record)
+                found[token] = _as_reported(now_ms, live, record)
         return found
 
     def keep_key(self, new: bytes) -> bytes:
@@ -79,7 +79,7 @@ class LedgerRules:
         self, now_ms: int, campaign_id: str, member: str, live: Sequence[str], claim: Claim
     ) -> Claimed:
         record = self.record(now_ms, campaign_id, claim.client_token)
-        tainted = False
+        in_doubt = False
         if record is not None:
             if record.fingerprint and differ(record.fingerprint, claim.fingerprint):
                 return Claimed(ClaimVerdict.CONFLICT)
@@ -87,14 +87,14 @@ class LedgerRules:
                 return Claimed(ClaimVerdict.ACCEPTED, record.dial_request_id, record.trace_id)
             sending = record.state is TokenState.SENDING
             if sending and record.member == member:
-                tainted = record.tainted
+                in_doubt = record.in_doubt
             elif sending and is_alive(now_ms, record.at_ms, known=record.member in live):
                 return Claimed(ClaimVerdict.ELSEWHERE)
             else:
-                tainted = True
-        new = Record(TokenState.SENDING, claim.fingerprint, tainted, now_ms, claim.number, member)
+                in_doubt = True
+        new = Record(TokenState.SENDING, claim.fingerprint, in_doubt, now_ms, claim.number, member)
         self._put(now_ms, campaign_id, claim.client_token, new)
-        return Claimed(ClaimVerdict.TAKEN_OVER if tainted else ClaimVerdict.CLAIMED)
+        return Claimed(ClaimVerdict.TAKEN_OVER if in_doubt else ClaimVerdict.CLAIMED)
 
     def _settle(self, now_ms: int, campaign_id: str, member: str, end: Settlement) -> None:
         token = end.client_token
@@ -109,9 +109,9 @@ class LedgerRules:
         sending = record if record is not None and record.state is TokenState.SENDING else None
         mine = sending is not None and (sending.member, sending.number) == (member, end.number)
         if end.state is TokenState.UNKNOWN and sending is not None and not mine:
-            if not sending.tainted:  # a later claim: its end must not free the token
-                self._put(now_ms, campaign_id, token, replace(sending, tainted=True))
-        elif end.state is TokenState.UNKNOWN or (sending is not None and mine and sending.tainted):
+            if not sending.in_doubt:  # a later claim: its end must not free the token
+                self._put(now_ms, campaign_id, token, replace(sending, in_doubt=True))
+        elif end.state is TokenState.UNKNOWN or (sending is not None and mine and sending.in_doubt):
             self._put(now_ms, campaign_id, token, Record(TokenState.UNKNOWN, end.fingerprint))
         elif mine:
             del self.records[campaign_id, token]
@@ -122,14 +122,14 @@ class LedgerRules:
         self.records[campaign_id, token] = record
 
 
-def _as_told(now_ms: int, live: Sequence[str], record: Record) -> TokenRecord:
+def _as_reported(now_ms: int, live: Sequence[str], record: Record) -> TokenRecord:
     alive = record.state is TokenState.SENDING and is_alive(now_ms, record.at_ms, known=record.member in live)
     return TokenRecord(
         record.state,
         record.fingerprint,
         record.member,
         alive,
-        record.tainted,
+        record.in_doubt,
         record.dial_request_id,
         record.trace_id,
     )

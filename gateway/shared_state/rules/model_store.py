@@ -203,7 +203,7 @@ class ModelStore:
         self._check_reachable()
         return control.reports(self._now_ms())
 
-    # --- how ---------------------------------------------------------------------------------------
+    # --- implementation ----------------------------------------------------------------------------
 
     def _write(self, operation: Callable[[], _Reply]) -> _Reply:
         if self.hung:

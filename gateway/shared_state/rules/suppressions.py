@@ -81,7 +81,7 @@ class SuppressionsRules:
             return None
         return self._record(now_ms, replace(action, at_ms=now_ms, ended=True))
 
-    # --- how ----------------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------
 
     def _agree_on_key(self, request: SuppressionsRequest) -> None:
         """Keep a replica's key if there is none, or if it knows suppressions and ours was never used."""

@@ -20,11 +20,11 @@ local function is_alive(claimed_by, at_ms)
     return age_ms <= (live[claimed_by] and stale_ms or recent_ms)
 end
 
-local function claim(key, fingerprint, number, tainted)
+local function claim(key, fingerprint, number, in_doubt)
     local at_ms = string.format('%.0f', now)
-    local value = 'S ' .. fingerprint .. ' ' .. tainted .. ' ' .. at_ms .. ' ' .. number .. ' ' .. member
+    local value = 'S ' .. fingerprint .. ' ' .. in_doubt .. ' ' .. at_ms .. ' ' .. number .. ' ' .. member
     redis.call('SET', key, value, 'PX', string.format('%.0f', math.max(window_ms, redis.call('PTTL', key))))
-    return tainted == '1' and 'taken over' or 'claimed'
+    return in_doubt == '1' and 'taken over' or 'claimed'
 end
 
 local function verdict(key, fingerprint, number)
@@ -37,7 +37,7 @@ local function verdict(key, fingerprint, number)
     end
     local unknown = string.match(value, '^U (%S+)$')
     local accepted, ids = string.match(value, '^A (%S+) (%S* .*)$')
-    local sent, tainted, at_ms, claimed_by = string.match(value, '^S (%S+) ([01]) (%d+) %d+ (.*)$')
+    local sent, in_doubt, at_ms, claimed_by = string.match(value, '^S (%S+) ([01]) (%d+) %d+ (.*)$')
     local stored = unknown or accepted or sent
     if stored and stored ~= fingerprint and string.sub(stored, 1, 4) == string.sub(fingerprint, 1, 4) then
         return 'conflict'
@@ -46,7 +46,7 @@ local function verdict(key, fingerprint, number)
         return 'accepted ' .. ids
     end
     if sent and claimed_by == member then
-        return claim(key, fingerprint, number, tainted)
+        return claim(key, fingerprint, number, in_doubt)
     end
     if sent and is_alive(claimed_by, tonumber(at_ms)) then
         return 'elsewhere'

@@ -22,9 +22,9 @@ local function settle(key, fingerprint, number, state, trace_id, dial_request_id
     if state == 'A' then
         return write(key, 'A ' .. fingerprint .. ' ' .. trace_id .. ' ' .. dial_request_id)
     end
-    local head, tainted, rest = nil, nil, nil
+    local head, in_doubt, rest = nil, nil, nil
     if value then
-        head, tainted, rest = string.match(value, '^(S %S+ )([01])( %d+ %d+ .*)$')
+        head, in_doubt, rest = string.match(value, '^(S %S+ )([01])( %d+ %d+ .*)$')
     end
     local mine = false
     if rest then
@@ -33,14 +33,14 @@ local function settle(key, fingerprint, number, state, trace_id, dial_request_id
     end
     if state == 'U' then
         if rest and not mine then -- a later claim: its end must not free the token
-            return tainted == '1' and 0 or write(key, head .. '1' .. rest)
+            return in_doubt == '1' and 0 or write(key, head .. '1' .. rest)
         end
         return write(key, 'U ' .. fingerprint)
     end
     if not mine then
         return 0
     end
-    if tainted == '1' then
+    if in_doubt == '1' then
         return write(key, 'U ' .. fingerprint)
     end
     return redis.call('DEL', key)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.connect import replies
 from gateway.connect.api_versions import APIS, ConnectApi
-from gateway.connect.replies import CODES_LOGGED, UNREADABLE, UNTOLD, states, word
+from gateway.connect.replies import CODES_LOGGED, UNKNOWN_STATE, UNREADABLE, states, word
 from gateway.core.model import ItemFailure
 from tests.cases import cases
 
@@ -121,7 +121,7 @@ def test_a_request_id_that_is_none(id_: Any) -> None:
 def test_a_state_that_is_none(state: Any) -> None:
     """A state that is not a text is left out, and one that is not a word is logged."""
     told = states({"successfulRequests": [{"campaignId": "a", "state": state}]}, ASKED)
-    assert told == ({"a": UNTOLD} if isinstance(state, str) else {})
+    assert told == ({"a": UNKNOWN_STATE} if isinstance(state, str) else {})
     assert word(state) == UNREADABLE
 
 

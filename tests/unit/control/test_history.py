@@ -5,10 +5,10 @@ from gateway.control.history import Counts, History
 
 def counts(at: float, ok: int, *, throttled: int = 0, lost: int = 0, answers: int = 0) -> Counts:
     calls = {"ok": ok, "RateThrottled": throttled, "AnswerLost": lost, "ConnectFailed": lost}
-    return Counts(at, calls, (answers, 0, 0, 0, 0), 5.0, 10.0, 3)
+    return Counts(at, calls, (answers, 0, 0, 0, 0), 5.0, 10.0)
 
 
-def test_a_point_holds_what_was_added() -> None:
+def test_a_point_has_the_differences() -> None:
     """The first reading only says where counting begins; failures other than throttles are counted as one."""
     history = History()
     history.read(counts(10.0, 100, throttled=7, lost=2, answers=900))
@@ -18,7 +18,7 @@ def test_a_point_holds_what_was_added() -> None:
     assert (point.number, point.at, point.seconds) == (1, 11.5, 1.5)
     assert point.calls == (8, 1, 2)
     assert point.answers == (100, 0, 0, 0, 0)
-    assert (point.rate, point.ceiling, point.held) == (5.0, 10.0, 3)
+    assert (point.rate, point.ceiling) == (5.0, 10.0)
 
 
 def test_no_more_is_kept_than_its_length() -> None:

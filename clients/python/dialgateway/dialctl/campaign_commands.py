@@ -123,10 +123,10 @@ async def _act(client: DialGatewayClient, arguments: CampaignArguments, target: 
         hint = "; if the id is right, use --in-advance" if unknown and not target.startswith("name:") else ""
         say(f"{target}: {error}{hint}")
         return NOT_DONE
-    return _done(done, arguments, *_told(kind, done))
+    return _done(done, arguments, *_texts_of(kind, done))
 
 
-def _told(kind: ActionKind, done: ActionDone) -> tuple[str, str]:
+def _texts_of(kind: ActionKind, done: ActionDone) -> tuple[str, str]:
     """Return what an action has done, and what to expect if the shared state could not record it."""
     if kind is ActionKind.PURGE:
         text = f"{called(done.campaign)}: {done.answered:,} dial requests removed"

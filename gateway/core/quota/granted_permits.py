@@ -1,4 +1,4 @@
-"""The permits that a replica holds, and what it must report of them."""
+"""The permits that a replica was granted and has not used, and what it must report of them."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ REMEMBERED = 4096
 
 
 @dataclass(slots=True)
-class Held:
+class RemainingGrant:
     """The permits of one grant that are left, usable from `start` until `end`.
 
     `number` is that of the grant, `next` that of the permit that is used next.
@@ -25,11 +25,11 @@ class Held:
     campaign_id: str
 
 
-class HeldPermits:
+class GrantedPermits:
     """The permits of a replica. `used` and `returned` count permits by grant, until they are reported."""
 
     def __init__(self) -> None:
-        self._held: list[Held] = []
+        self._grants: list[RemainingGrant] = []
         self._taken: deque[tuple[float, int, int]] = deque(maxlen=REMEMBERED)
         self.used: Counter[int] = Counter()
         self.returned: Counter[int] = Counter()
@@ -37,36 +37,39 @@ class HeldPermits:
     @property
     def count(self) -> int:
         """How many permits are left."""
-        return sum(held.left for held in self._held)
+        return sum(grant.left for grant in self._grants)
 
     def add(self, now: float, sent_at: float, grant: PermitGrant) -> None:
         """Add a grant whose reply arrived at `now`; the tick was first sent at `sent_at`."""
         start, end = now + grant.start_in_ms / 1000, sent_at + grant.end_in_ms / 1000
-        held = Held(grant.number, grant.number, grant.count, start, end, grant.caller, grant.campaign_id)
-        self._held.append(held)
-        self._held.sort(key=lambda one: one.start)
+        number, turn = grant.number, (grant.caller, grant.campaign_id)
+        self._grants.append(RemainingGrant(number, number, grant.count, start, end, *turn))
+        self._grants.sort(key=lambda one: one.start)
 
-    def first(self, now: float) -> Held | None:
-        """Return the permit that is usable first, None if none is left. Ended ones are returned."""
-        held = self._held
-        if held and any(one.end <= now for one in held):
-            for one in held:
+    def first(self, now: float) -> RemainingGrant | None:
+        """Return the grant whose permit is usable first; None if no permit is left.
+
+        Permits whose time is over count as returned.
+        """
+        grants = self._grants
+        if grants and any(one.end <= now for one in grants):
+            for one in grants:
                 if one.end <= now:
                     self.returned[one.number] += one.left
-            held = self._held = [one for one in held if one.end > now]
-        return held[0] if held else None
+            grants = self._grants = [one for one in grants if one.end > now]
+        return grants[0] if grants else None
 
     def take(self, now: float) -> bool:
         """Use a permit at `now`, if one is usable."""
-        held = self.first(now)
-        if held is None or held.start > now:
+        grant = self.first(now)
+        if grant is None or grant.start > now:
             return False
-        self._taken.append((now, held.number, held.next))
-        self.used[held.number] += 1
-        held.next += 1
-        held.left -= 1
-        if not held.left:
-            self._held.remove(held)
+        self._taken.append((now, grant.number, grant.next))
+        self.used[grant.number] += 1
+        grant.next += 1
+        grant.left -= 1
+        if not grant.left:
+            self._grants.remove(grant)
         return True
 
     def give_back(self) -> None:
@@ -83,13 +86,13 @@ class HeldPermits:
 
     def return_all(self) -> None:
         """Return all permits that are left."""
-        for held in self._held:
-            self.returned[held.number] += held.left
-        self._held.clear()
+        for grant in self._grants:
+            self.returned[grant.number] += grant.left
+        self._grants.clear()
 
     def forget(self) -> None:
         """Forget all permits: the store does not know them any more."""
-        self._held.clear()
+        self._grants.clear()
         self._taken.clear()
         self.used.clear()
         self.returned.clear()
