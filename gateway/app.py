@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Mapping, Sequence
 
 from gateway.access.setup import Access
@@ -92,7 +91,7 @@ class Gateway:
         self.engine, self._dispatcher, self._fleet = self._replica(settings, engine, fleet, rng)
         self._audit = Audit(replica_name(settings), telemetry.event)
         self.directory = directory or directory_of(settings)
-        self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
+        self.access = Access(access_files_of(settings), telemetry.refused, self.directory)
         live = LiveSettings(settings, environment or {}, self._apply, self._audit)
         self._guard = GuardParts(
             settings,
@@ -261,9 +260,9 @@ class Gateway:
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had.
 
-        Raises `AccessError` if the files of the guard are not complete, or cannot be used when they are.
+        Raises `AccessError` if files are not complete, or cannot be used when they are.
         """
-        await self.guard.settled()
+        await self._files.settled()
         self.admin_port = await self._admin.start()
         await self._begin_to_read_names()
         self._guard.start()

@@ -3,9 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 
-from gateway.compliance.settled_file import SettledFile
 from gateway.control.audit import Audit
 from gateway.control.guard_figures import guard_figures
 from gateway.control.guard_keeper import GuardKeeper
@@ -43,8 +41,7 @@ class GuardParts:
     ) -> None:
         self._clock = clock
         self._dispatcher = dispatcher
-        watch = partial(SettledFile, steady=clock.now, wall=clock.epoch_now)
-        self.keeper = GuardKeeper(guard_paths_of(settings), directory, clock.epoch_now, watch)
+        self.keeper = GuardKeeper(guard_paths_of(settings), directory, clock.epoch_now)
         self.keeper.use, self.keeper.review = self._use, dispatcher.rules_changed
         self._trail = trail_of(settings, self.keeper.hashing.of, environment)
         dispatcher.tell_guard_decisions(self._decided)

@@ -14,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.files import put
+
 DAY = timedelta(days=1)
 PLACEHOLDER = "placeholder.invalid"
 
@@ -26,10 +28,10 @@ class Issued:
     key_pem: bytes
 
     def write(self, folder: Path, name: str = "tls") -> tuple[Path, Path]:
-        """Write both into `NAME.crt` and `NAME.key` of a folder; return the paths."""
+        """Put both into `NAME.crt` and `NAME.key` of a folder; return the paths."""
         certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-        certificate.write_bytes(self.pem)
-        key.write_bytes(self.key_pem)
+        put(certificate, self.pem)
+        put(key, self.key_pem)
         return certificate, key
 
 

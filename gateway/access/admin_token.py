@@ -4,18 +4,18 @@ Requests of other sites' pages never reach this module: `gateway.admin.request_f
 """
 
 import hmac
-import logging
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 from gateway.access.errors import TokenError
-from gateway.access.files import WatchedFile
+from gateway.access.reloading import Reloaded
+from gateway.access.settled_file import QUIET_S, SYSTEM_CLOCKS, FileClocks
 from gateway.access.token_guesses import GuessLimiter
-
-log = logging.getLogger(__name__)
 
 SHORTEST_TOKEN = 16
 """Characters of the token, at least."""
@@ -89,57 +89,42 @@ class GuessLimitedAuthorizer:
 
 
 class TokenAuthorizer:
-    """Decides by the token in a file, as `reread` found it last.
+    """Decides by the token in a file, as it was read last.
 
     Raises `TokenError` if the file cannot be read or holds no token that is long enough. If that happens
-    later, every change is refused, so removing the token removes the right.
+    later, every change is refused, so removing the token removes the right. A shorter token counts as soon as
+    any other, since somebody may know the former one who must not.
     """
 
-    def __init__(self, token_file: str | None) -> None:
-        self._file = WatchedFile(token_file) if token_file else None
-        self._state = _TokenState()
-        if self._file is not None:
-            self._file.changed()
-            self._state = _TokenState(read_token(self._file))
+    def __init__(self, token_file: str | None, clocks: FileClocks = SYSTEM_CLOCKS) -> None:
+        self.file: Reloaded[str] | None = None
+        if token_file is not None:
+            read = partial(read_token, token_file)
+            self.file = Reloaded(
+                "the admin token", (token_file,), read, QUIET_S, clocks, then="the admin port changes nothing"
+            )
 
     def denied(self, authorization: str | None) -> Denied | None:
         """Return why a request with this header may change nothing; None if it may. Reads no file."""
-        state = self._state
-        if state.problem:
-            return Denied(FORBIDDEN, f"this port changes nothing: {state.problem}")
-        return denied(authorization, state.token)
-
-    def reread(self) -> None:
-        """Read the file again if it has changed. Blocks on the disk; call it from one thread at a time."""
-        if self._file is None or not self._file.changed():
-            return
-        try:
-            self._state = _TokenState(read_token(self._file))
-            log.info("the token of the admin port has changed")
-        except TokenError as error:
-            self._state = _TokenState(problem=str(error))
-            log.error("the admin port refuses every change: %s", error)
+        if self.file is None:
+            return denied(authorization, None)
+        if problem := self.file.complaint:
+            return Denied(FORBIDDEN, f"this port changes nothing: {problem}")
+        return denied(authorization, self.file.value)
 
 
-class _TokenState(NamedTuple):
-    """The token of the file, or the reason why there is none. Immutable, since another thread reads it."""
-
-    token: str | None = None
-    problem: str = ""
-
-
-def read_token(file: WatchedFile) -> str:
+def read_token(path: str) -> str:
     """Return the token in a file, without the white space around it. Raises `TokenError`."""
     try:
-        token = file.read().decode().strip()
+        token = Path(path).read_bytes().decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise TokenError(f"{SETTING}: cannot read {file.path}: {reason}") from error
+        raise TokenError(f"{SETTING}: cannot read {path}: {reason}") from error
     if len(token) < SHORTEST_TOKEN:
         rule = f"must contain a token of at least {SHORTEST_TOKEN} characters"
-        raise TokenError(f"{SETTING}: {file.path} {rule}; it has {len(token)}")
+        raise TokenError(f"{SETTING}: {path} {rule}; it has {len(token)}")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise TokenError(f"{SETTING}: {file.path} must contain one token of printable ASCII without spaces")
+        raise TokenError(f"{SETTING}: {path} must contain one token of printable ASCII without spaces")
     return token
 
 

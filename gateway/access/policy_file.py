@@ -8,6 +8,7 @@ from gateway.access.actions import CampaignRight, NumberRight
 from gateway.access.errors import PolicyError
 from gateway.access.policy import DialRule, Grant, Policy, PolicyEntry
 from gateway.access.reloading import Reloaded, parsed_once
+from gateway.access.settled_file import SYSTEM_CLOCKS, WRITTEN_QUIET_S, FileClocks
 from gateway.access.strict_yaml import (
     WHOLE,
     DocumentError,
@@ -36,6 +37,7 @@ def reloaded_policy(
     path: str,
     parse: Callable[[bytes], Policy] | None = None,
     directory: CampaignDirectory = NO_DIRECTORY,
+    clocks: FileClocks = SYSTEM_CLOCKS,
 ) -> Reloaded[Policy]:
     """Return the policy in a file, read again when it changes; raises `PolicyError`.
 
@@ -43,7 +45,9 @@ def reloaded_policy(
     `parse` replaces `parse_policy`.
     """
     read = partial(_policy_of, path, parse=parse or partial(parse_policy, directory=directory))
-    return Reloaded("the policy", (path,), parsed_once(partial(_text_in, path), read))
+    return Reloaded(
+        "the policy", (path,), parsed_once(partial(_text_in, path), read), WRITTEN_QUIET_S, clocks
+    )
 
 
 def read_policy(path: str, directory: CampaignDirectory = NO_DIRECTORY) -> Policy:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from gateway.access.errors import AccessError, StillChangingError
-from gateway.access.files import WatchedFile
+from gateway.access.settled_file import SYSTEM_CLOCKS, FileClocks, SettledFile
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,13 @@ def parsed_once(text: Callable[[], bytes], parse: Callable[[bytes], Value]) -> C
 
 
 class Reloaded(Generic[Value]):
-    """A value read from files: always the newest valid one.
+    """A value read from files: always the newest one that is complete and valid.
 
-    `refused` counts the changes that could not be used. `watch` makes what watches each file, and may wait
-    until somebody has written all of it. Raises `AccessError` if the first value is invalid.
-    Thread-safe: a second rereading waits for the one that runs.
+    A file that has become smaller counts as complete if it has not changed for `shrunk_quiet_s` seconds; all
+    other signs are those of `SettledFile`. The first value is used as it is, but the files may not be
+    `settled` yet. `refused` counts the changes that could not be used; `then` says in the log what is in use
+    instead. Raises `AccessError` if the first value is invalid. Thread-safe: a second rereading waits for the
+    one that runs.
     """
 
     def __init__(
@@ -48,12 +50,15 @@ class Reloaded(Generic[Value]):
         name: str,
         paths: Sequence[str],
         read: Callable[[], Value],
-        watch: Callable[[str], WatchedFile] = WatchedFile,
+        shrunk_quiet_s: float,
+        clocks: FileClocks = SYSTEM_CLOCKS,
+        then: str = "what was read before stays",
     ) -> None:
         self.name = name
         self.refused = 0
-        self._files = [watch(path) for path in paths]
+        self._files = [SettledFile(path, shrunk_quiet_s, clocks) for path in paths]
         self._read = read
+        self._then = then
         self._complaint = ""
         self._one_at_a_time = threading.Lock()
         self._changed()
@@ -79,7 +84,8 @@ class Reloaded(Generic[Value]):
         """Read the files again if they have changed, or were broken; return whether the value is another.
 
         What was broken is tried again each time: a certificate may become valid by waiting, and files that
-        belong together do not change at one instant. It is logged, and counted, once for each complaint.
+        belong together do not change at one instant. It is logged, and counted, once for each complaint. What
+        changes while it is read is neither used nor a complaint: it is read again at the next time.
         """
         with self._one_at_a_time:
             return self._reread()
@@ -91,7 +97,7 @@ class Reloaded(Generic[Value]):
         try:
             value = self._read()
         except StillChangingError as wait:
-            log.info("%s: what was read before stays for now: %s", self.name, wait)
+            log.info("%s: %s for now: %s", self.name, self._then, wait)
             return False
         except AccessError as error:
             self._complain(str(error))
@@ -116,10 +122,10 @@ class Reloaded(Generic[Value]):
         return all(file.is_as_seen() for file in self._files)
 
     def _complain(self, complaint: str) -> None:
-        self._is_due = False
+        self._is_due = not self._is_as_seen()
+        if self._is_due:
+            return
         if complaint != self._complaint:
             self.refused += 1
-            log.error(
-                "%s: the change is not taken over, what was read before stays: %s", self.name, complaint
-            )
+            log.error("%s: the change is not taken over, %s: %s", self.name, self._then, complaint)
         self._complaint = complaint

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.access.admin_token import TokenAuthorizer
 from gateway.access.campaign_file import reloaded_campaigns
@@ -12,6 +13,7 @@ from gateway.access.policy import Policy
 from gateway.access.policy_file import SETTING as POLICY
 from gateway.access.policy_file import reloaded_policy
 from gateway.access.reloading import Reloaded
+from gateway.access.settled_file import SYSTEM_CLOCKS, FileClocks
 from gateway.access.tls_key_pair import CLIENT_CA, KeyPair, KeyPairFiles, reloaded_key_pair
 from gateway.directory.change_log import log_changes
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
@@ -35,38 +37,40 @@ class Access:
     """Certificates, policy, token and campaigns, each with its newest valid content.
 
     `directory` has the names of campaigns that the policy may use. `publish_campaigns` fills it from a file.
-    `now` returns seconds since the epoch. `count` is called for each refusal with caller, kind and number.
+    `count` is called for each refusal with caller, kind and number.
     Raises `AccessError` if a file cannot be used, or if no caller could have an identity under a policy.
     """
 
     def __init__(
         self,
         files: AccessFiles,
-        now: Callable[[], float],
         count: Callable[[str, str, int], None],
         directory: CampaignDirectory = NO_DIRECTORY,
+        clocks: FileClocks = SYSTEM_CLOCKS,
     ) -> None:
         check_callers_are_known(files)
         self._directory = directory
         self._campaigns: Reloaded[CampaignTable] | None = (
-            reloaded_campaigns(files.campaigns) if files.campaigns is not None else None
+            reloaded_campaigns(files.campaigns, clocks) if files.campaigns is not None else None
         )
         self.publish_campaigns()
         self.pair: Reloaded[KeyPair] | None = (
-            reloaded_key_pair(files.pair, now) if files.pair is not None else None
+            reloaded_key_pair(files.pair, clocks) if files.pair is not None else None
         )
         self.policy: Reloaded[Policy] | None = (
-            reloaded_policy(files.policy, directory=directory) if files.policy is not None else None
+            reloaded_policy(files.policy, directory=directory, clocks=clocks)
+            if files.policy is not None
+            else None
         )
         self.control = AccessControl(self.policy, tuple(files.trusted), count)
-        self.operator_authorizer = TokenAuthorizer(files.token)
+        self.operator_authorizer = TokenAuthorizer(files.token, clocks)
+        files_in_use = (self.pair, self.policy, self._campaigns, self.operator_authorizer.file)
+        self.files: list[Reloaded[Any]] = [file for file in files_in_use if file is not None]
 
     def reread(self) -> None:
         """Read again what has changed. Takes as long as the disk does."""
-        for file in (self.pair, self.policy, self._campaigns):
-            if file is not None:
-                file.reread()
-        self.operator_authorizer.reread()
+        for file in self.files:
+            file.reread()
 
     def publish_campaigns(self) -> None:
         """Put the campaigns that were read last into the directory. Call this on the event loop."""

@@ -1,6 +1,5 @@
 """The certificate that the gateway shows and its key, and the authority of callers' certificates."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from gateway.access.errors import KeyPairError
 from gateway.access.reloading import Reloaded
+from gateway.access.settled_file import SYSTEM_CLOCKS, WRITTEN_QUIET_S, FileClocks
 
 CERTIFICATE = "DIAL_GATEWAY_TLS_CERT_FILE"
 KEY = "DIAL_GATEWAY_TLS_KEY_FILE"
@@ -63,12 +63,17 @@ def files_of(certificate: str | None, key: str | None, client_ca: str | None) ->
     return KeyPairFiles(certificate, key, client_ca)
 
 
-def reloaded_key_pair(files: KeyPairFiles, now: Callable[[], float]) -> Reloaded[KeyPair]:
-    """Return the pair in files, with rereading. `now` returns seconds since the epoch.
+def reloaded_key_pair(files: KeyPairFiles, clocks: FileClocks = SYSTEM_CLOCKS) -> Reloaded[KeyPair]:
+    """Return the pair in files, with rereading once all of them are complete.
 
-    Raises `KeyPairError` if it cannot be used.
+    A part of the certificates in a file is valid too: a chain or the authorities of callers. Raises
+    `KeyPairError` if the pair cannot be used.
     """
-    return Reloaded("the certificate", files.paths, lambda: read_key_pair(files, now()))
+
+    def read() -> KeyPair:
+        return read_key_pair(files, clocks.wall())
+
+    return Reloaded("the certificate", files.paths, read, WRITTEN_QUIET_S, clocks)
 
 
 def read_key_pair(files: KeyPairFiles, now: float) -> KeyPair:

@@ -15,7 +15,6 @@ from gateway import telemetry
 from gateway.access.admin_token import read_token
 from gateway.access.campaign_file import read_campaigns
 from gateway.access.errors import AccessError
-from gateway.access.files import WatchedFile
 from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
 from gateway.access.tls_key_pair import files_of, read_key_pair
@@ -178,7 +177,7 @@ def _of_token(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
     if chosen.admin_token_file is None:
         yield Verdict.GOOD, "none: the admin port only reads"
     else:
-        read_token(WatchedFile(chosen.admin_token_file))
+        read_token(chosen.admin_token_file)
         yield Verdict.GOOD, "the admin port changes things for whoever shows it"
 
 

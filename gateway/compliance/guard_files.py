@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gateway.access.errors import StillChangingError
-from gateway.access.files import WatchedFile
 from gateway.access.reloading import Reloaded
+from gateway.access.settled_file import COMPUTED_QUIET_S, SYSTEM_CLOCKS, FileClocks
 from gateway.compliance.guard_file import rules_reader
 from gateway.compliance.rules import RuleSet
 from gateway.compliance.suppression_file import ReadList, list_reader, reloaded_list
@@ -25,8 +25,8 @@ class GuardFiles:
     """The newest valid rules, and the newest valid content of each list that they name.
 
     A guard file that names a list which cannot be read is invalid, so it does not replace a valid one. A list
-    that disappears or becomes invalid keeps its content. `watch` makes what watches each file: if it waits
-    until a file is complete, the first content is used at once, but is not `settled` before.
+    that disappears or becomes invalid keeps its content. The first content is used at once, but is not
+    `settled` before all files are complete.
 
     Raises `GuardFileError` or `SuppressionFileError` if the first content is invalid. Reading takes
     seconds for lists of millions: it belongs into a thread.
@@ -38,16 +38,16 @@ class GuardFiles:
         zones: TimeZones,
         directory: CampaignDirectory,
         check: Callable[[RuleSet], None] = lambda _: None,
-        watch: Callable[[str], WatchedFile] = WatchedFile,
+        clocks: FileClocks = SYSTEM_CLOCKS,
     ) -> None:
         """`check` raises `GuardFileError` for rules that this gateway cannot use."""
-        self._check, self._watch = check, watch
+        self._check, self._clocks = check, clocks
         self._read_rules = rules_reader(path, zones, directory)
         self._readers: dict[tuple[str, str], Callable[[], ReadList]] = {}
         self._known: Mapping[tuple[str, str], Reloaded[ReadList]] = {}
         self._new: dict[tuple[str, str], Reloaded[ReadList]] = {}
         self._is_first = True
-        self._content = Reloaded("the guard file", (path,), self._read, watch)
+        self._content = Reloaded("the guard file", (path,), self._read, COMPUTED_QUIET_S, clocks)
         self._is_first = False
 
     @property
@@ -118,5 +118,5 @@ class GuardFiles:
             new.reread()
             return new
         reader = self._readers.setdefault((name, path), list_reader(name, path))
-        self._new[name, path] = reloaded_list(name, path, reader, self._watch)
+        self._new[name, path] = reloaded_list(name, path, reader, self._clocks)
         return self._new[name, path]

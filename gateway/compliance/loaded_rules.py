@@ -1,8 +1,6 @@
 """The guard that follows from the guard file and its lists, as they were read last."""
 
-from collections.abc import Callable
-
-from gateway.access.files import WatchedFile
+from gateway.access.settled_file import SYSTEM_CLOCKS, FileClocks
 from gateway.compliance.errors import GuardFileError
 from gateway.compliance.guard import Guard
 from gateway.compliance.guard_file import SETTING
@@ -21,7 +19,7 @@ class LoadedRules:
 
     This module is imported only if there is a guard file, since it takes memory. Reading takes seconds for
     long lists, so `reread` belongs into a thread; `publish` then changes what the guard sees, on the event
-    loop. `watch` makes what watches each file. Raises `AccessError` if a file cannot be used at first.
+    loop. Raises `AccessError` if a file cannot be used at first.
     """
 
     def __init__(
@@ -32,7 +30,7 @@ class LoadedRules:
         suppressions: Suppressions,
         *,
         shared_state: bool,
-        watch: Callable[[str], WatchedFile] = WatchedFile,
+        clocks: FileClocks = SYSTEM_CLOCKS,
     ) -> None:
         self.zones = TimeZones(newest_table())
         self._numbers = PhoneNumbers(self.zones.by_country)
@@ -40,7 +38,7 @@ class LoadedRules:
         self._shared_state = shared_state
         self._hashing = hashing
         self._suppressions = suppressions
-        self.files = GuardFiles(path, self.zones, directory, self._check, watch)
+        self.files = GuardFiles(path, self.zones, directory, self._check, clocks)
         self.guard = self._newest = self._guard_of(self.files.rules)
 
     def prepare(self, now: float) -> None:

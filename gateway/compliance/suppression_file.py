@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.access.files import WatchedFile
 from gateway.access.reloading import Reloaded
+from gateway.access.settled_file import COMPUTED_QUIET_S, SYSTEM_CLOCKS, FileClocks, Signature, signature_of
 from gateway.compliance.errors import SuppressionFileError
 from gateway.compliance.suppression_list import NumberTable
 
@@ -41,14 +41,15 @@ def reloaded_list(
     name: str,
     path: str,
     read: Callable[[], ReadList] | None = None,
-    watch: Callable[[str], WatchedFile] = WatchedFile,
+    clocks: FileClocks = SYSTEM_CLOCKS,
 ) -> Reloaded[ReadList]:
     """Return a list that is read again when its file changes. Raises `SuppressionFileError`.
 
     If the file disappears or is refused, the list that was read before stays, and the complaint says why.
-    `read` replaces the `list_reader`. `watch` makes what watches the file.
+    `read` replaces the `list_reader`.
     """
-    return Reloaded(f"the suppression list {name}", (path,), read or list_reader(name, path), watch)
+    read = read or list_reader(name, path)
+    return Reloaded(f"the suppression list {name}", (path,), read, COMPUTED_QUIET_S, clocks)
 
 
 def list_reader(
@@ -56,25 +57,21 @@ def list_reader(
 ) -> Callable[[], ReadList]:
     """Return a function that reads a list, but a refused file only once, since a large one takes seconds.
 
-    The function raises the `SuppressionFileError` of the file each time, and also if the file is written
-    while it is read. `read` replaces `read_list`.
+    The function raises the `SuppressionFileError` of the file each time. `read` replaces `read_list`.
     """
-    file, read = WatchedFile(path), read or read_list
-    refused: SuppressionFileError | None = None
+    read = read or read_list
+    refused: tuple[Signature | None, SuppressionFileError] | None = None
 
     def read_changed() -> ReadList:
         nonlocal refused
-        if not file.changed() and refused is not None:
-            raise SuppressionFileError(str(refused))
-        refused = None
+        found = signature_of(path)
+        if refused is not None and refused[0] == found:
+            raise SuppressionFileError(str(refused[1]))
         try:
-            found = read(name, path)
+            return read(name, path)
         except SuppressionFileError as error:
-            refused = error
+            refused = found, error
             raise
-        if file.changed():  # numbers may be missing; it is read again at the next call
-            raise SuppressionFileError(f"lists.{name}: {path} was changed while it was read")
-        return found
 
     return read_changed
 

@@ -1,9 +1,13 @@
 """Reads files again that have changed: certificates, policy, token, campaigns and settings."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from gateway.access.errors import AccessError
+from gateway.access.reloading import Reloaded
 from gateway.access.setup import Access
-from gateway.control.file_looks import FileLooks
+from gateway.control.file_looks import FileLooks, until_settled
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.telemetry import FileFigures
@@ -26,14 +30,36 @@ class FileWatch:
         self._looks.ask()
         self._guard.look()
 
+    async def settled(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Wait until the files are complete, and read them again if they were not at first.
+
+        A part of a file may be valid, and mean something else. Raises `AccessError` if the complete files
+        cannot be used, or change too long, or if the start has used settings that were not complete.
+        """
+        await until_settled(self._changing, self._reread, sleep)
+        for file in self._files():
+            if file.complaint:
+                raise AccessError(file.complaint)
+        self._live.check_start()
+        await self._guard.settled(sleep)
+
     async def run(self) -> None:
         """Read changed files until cancelled."""
         while True:
             await self._looks.next()
-            await asyncio.to_thread(self._access.reread)
-            self._access.publish_campaigns()
-            if await asyncio.to_thread(self._live.reread):
-                self._live.take_over()
+            await self._reread()
+
+    async def _reread(self) -> None:
+        await asyncio.to_thread(self._access.reread)
+        self._access.publish_campaigns()
+        if await asyncio.to_thread(self._live.reread):
+            self._live.take_over()
+
+    def _files(self) -> list[Reloaded[Any]]:
+        return [*self._access.files, *([self._live.file] if self._live.file else [])]
+
+    def _changing(self) -> str:
+        return next((file.name for file in self._files() if not file.settled), "")
 
     def figures(self) -> FileFigures:
         """Return the figures about files for metrics."""

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.access.errors import AccessError, StillChangingError
-from gateway.access.files import WatchedFile
+from gateway.access.errors import AccessError
+from gateway.access.settled_file import SYSTEM_CLOCKS, FileClocks
 from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_guard import SuppressionGuard
 from gateway.compliance.suppression_list import Suppressions
-from gateway.control.file_looks import LOOK_EVERY_S, FileLooks
+from gateway.control.file_looks import FileLooks, until_settled
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_SETTLING_S = 30.0
-"""Seconds in which the files must be complete at the start."""
-GUARD_FILE = "DIAL_GATEWAY_GUARD_FILE"
+FILES = "DIAL_GATEWAY_GUARD_FILE: the file, or a list that it names,"
 PREPARED_EVERY_S = 86_400.0
 """Seconds after which the holidays of the coming years are read again: a year may have begun."""
 KEY_BYTES = 32
@@ -58,9 +56,8 @@ class GuardKeeper:
     """The guard in use. Without a guard file it decides only about suppressed numbers, once there are any.
 
     The owner sets `use`, which takes each new guard, and `review`, which has all requests decided again. Both
-    are called on the event loop. `now` returns seconds since the epoch. `watch` makes what watches each file.
-    `decisions` counts what was decided. Raises `AccessError` if a file cannot be used; reading may take
-    seconds.
+    are called on the event loop. `now` returns seconds since the epoch. `decisions` counts what was decided.
+    Raises `AccessError` if a file cannot be used; reading may take seconds.
     """
 
     def __init__(
@@ -68,7 +65,7 @@ class GuardKeeper:
         paths: GuardPaths,
         directory: CampaignDirectory,
         now: Callable[[], float],
-        watch: Callable[[str], WatchedFile] = WatchedFile,
+        clocks: FileClocks = SYSTEM_CLOCKS,
     ) -> None:
         self.use: Callable[[RequestGuard], None] = lambda _: None
         self.review: Callable[[], None] = lambda: None
@@ -81,7 +78,7 @@ class GuardKeeper:
         self._prepared_at = now()
         self._looks = FileLooks()
         self._in_use: RequestGuard | None = None
-        self._watch = watch
+        self._clocks = clocks
         self.rules = self._loaded(paths, directory)
 
     def _loaded(self, paths: GuardPaths, directory: CampaignDirectory) -> "LoadedRules | None":
@@ -95,7 +92,7 @@ class GuardKeeper:
             self.hashing,
             self.suppressions,
             shared_state=paths.shared_state,
-            watch=self._watch,
+            clocks=self._clocks,
         )
         rules.publish()
         rules.prepare(self._prepared_at)
@@ -110,19 +107,14 @@ class GuardKeeper:
         """Wait until the files are complete, and read them again if they were not at first.
 
         A file that was written shortly before the start may lack numbers that must not be called. Raises
-        `AccessError` if the complete files cannot be used, or a file changes for `LONGEST_SETTLING_S`.
+        `AccessError` if the complete files cannot be used, or change too long.
         """
-        rules, left = self.rules, round(LONGEST_SETTLING_S / LOOK_EVERY_S)
-        while rules is not None and not rules.files.settled:
-            if left == 0:
-                raise StillChangingError(
-                    f"{GUARD_FILE}: the file, or a list that it names, is still changing"
-                )
-            left -= 1
-            await sleep(LOOK_EVERY_S)
-            await self.reread()
-        if rules is not None and rules.files.complaints():
-            raise AccessError(rules.files.complaints()[0])
+        if self.rules is None:
+            return
+        files = self.rules.files
+        await until_settled(lambda: "" if files.settled else FILES, self.reread, sleep)
+        if files.complaints():
+            raise AccessError(files.complaints()[0])
 
     def start(self) -> None:
         """Decide by the rules and the suppressed numbers from now on, if there are any."""

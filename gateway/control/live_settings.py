@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gateway import settings as setting_files
-from gateway.access.errors import AccessError
+from gateway.access.errors import AccessError, StillChangingError
 from gateway.access.reloading import Reloaded
+from gateway.access.settled_file import SYSTEM_CLOCKS, WRITTEN_QUIET_S, FileClocks
 from gateway.control.audit import Actor, Audit, AuditEvent, Event, IdentifiedBy, Interface
 from gateway.settings import Change, Settings, SettingsError
 
@@ -29,6 +30,7 @@ class LiveSettings:
         environment: Mapping[str, str],
         apply: Callable[[Settings], None],
         audit: Audit,
+        clocks: FileClocks = SYSTEM_CLOCKS,
     ) -> None:
         self.in_use = running
         self._environment = environment
@@ -36,25 +38,41 @@ class LiveSettings:
         self._audit = audit
         self._path = environment.get(setting_files.CONFIG, "")
         self._hidden: list[str] = []
-        self._file = Reloaded("the settings file", [self._path], self._load) if self._path else None
+        self.file: Reloaded[Settings] | None = None
+        if self._path:
+            self.file = Reloaded("the settings file", [self._path], self._load, WRITTEN_QUIET_S, clocks)
 
     @property
     def refused(self) -> int | None:
         """How many changes of the file could not be used; None without a file."""
-        return None if self._file is None else self._file.refused
+        return None if self.file is None else self.file.refused
 
     def reread(self) -> bool:
         """Read the file again if it has changed; return whether `take_over` has something to do.
 
         It may run in a thread, and takes as long as the disk does.
         """
-        return self._file is not None and self._file.reread()
+        return self.file is not None and self.file.reread()
+
+    def check_start(self) -> None:
+        """Apply what has changed since the settings were read for the start.
+
+        Raises `StillChangingError` if that needs a restart: the gateway was put together from a file that was
+        not complete.
+        """
+        if self.file is None or self.file.value == self.in_use:
+            return
+        self.take_over()
+        waiting = [change.name for change in setting_files.changes(self.in_use, self.file.value)]
+        if waiting:
+            names = ", ".join(waiting)
+            raise StillChangingError(f"{self._path}: {names} changed during the start; start again")
 
     def take_over(self) -> None:
         """Apply the live settings that have changed. Names the others in the log."""
-        if self._file is None:
+        if self.file is None:
             return
-        differing = setting_files.changes(self.in_use, self._file.value)
+        differing = setting_files.changes(self.in_use, self.file.value)
         applied = [change for change in differing if change.live]
         waiting = [change.name for change in differing if not change.live]
         if applied:

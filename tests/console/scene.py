@@ -21,6 +21,7 @@ import grpc.aio
 
 from gateway.simulator import CampaignState, FaultKind, SimulatorSettings
 from tests.console.browser import Page, browser
+from tests.files import put
 from tests.integration.world import World, WorldOptions, dials, world_of
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ async def gateway(**settings: Any) -> AsyncIterator[World]:
     """Run a gateway with a quota and a token, whose Connect enforces the same quota."""
     with tempfile.TemporaryDirectory() as folder:
         token = Path(folder) / "token"
-        token.write_text(TOKEN)
+        put(token, TOKEN)
         options = WorldOptions(
             simulator=SimulatorSettings(call_rate=10, latency_s=0.06), rng=random.Random(7), tracing=False
         )

@@ -11,6 +11,7 @@ from dialgateway import ActionKind, DialGatewayClient
 from tests.console.browser import Page
 from tests.console.scene import TOKEN, hold
 from tests.console.steps import open_console, too_wide
+from tests.files import put
 from tests.integration.fleet_world import FleetWorld, fleet_of
 from tests.integration.world import CAMPAIGN, dials, until
 from tests.shared_state.servers import Server, absent, running
@@ -35,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 async def fleet(server: Server, tmp_path: Path) -> AsyncIterator[FleetWorld]:
     """Run three replicas that hold the campaign, with dial requests at each."""
     token = tmp_path / "token"
-    token.write_text(TOKEN)
+    put(token, TOKEN)
     async with fleet_of(3, server.url, admin_token_file=str(token)) as fleet:
         await fleet.joined()
         async with DialGatewayClient(f"127.0.0.1:{fleet.replicas[0].port}") as client:

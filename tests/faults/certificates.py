@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 
 from tests import pki
+from tests.files import put
 
 CALLER = "spiffe://example.org/ns/billing/sa/reminders"
 """The name in the certificate of a caller."""
@@ -39,7 +40,7 @@ class Certificates:
         folder.mkdir(exist_ok=True)
         ca = pki.Authority()
         for name in ("callers-ca.pem", "gateways-ca.pem"):
-            (folder / name).write_bytes(ca.pem)
+            put(folder / name, ca.pem)
         issued = {
             "proxy": ca.issue(dns=PROXY, ip="127.0.0.1"),
             "gateway": ca.issue(dns=GATEWAY, ip="127.0.0.1"),
@@ -49,7 +50,7 @@ class Certificates:
         for name, pair in issued.items():
             pair.write(folder, name)
             (folder / f"{name}.pem").write_bytes(pair.pem + pair.key_pem)
-        (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+        put(folder / "policy.yaml", POLICY)
         return cls(folder)
 
     @classmethod

@@ -11,6 +11,7 @@ import grpc.aio
 
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from tests import pki
+from tests.files import put
 from tests.integration.world import Caller, World, stub_of, world_of
 
 if TYPE_CHECKING:
@@ -45,21 +46,19 @@ class Folder:
         return self.path / "policy.yaml"
 
     def change_policy(self, text: str) -> None:
-        """Replace the policy atomically, because the gateway may be reading it."""
-        new = self.path / "policy.new"
-        new.write_text(text)
-        new.rename(self.policy)
+        """Replace the policy."""
+        put(self.policy, text)
 
     def settings(self, *, mutual: bool = True, policy: str | None = None) -> dict[str, str]:
         """Write certificate, key, and the policy if there is one; return the settings that name them."""
         certificate, key = self.ca.issue(dns="localhost", ip="127.0.0.1").write(self.path)
         ca = self.path / "ca.crt"
-        ca.write_bytes(self.ca.pem)
+        put(ca, self.ca.pem)
         settings = {"tls_cert_file": str(certificate), "tls_key_file": str(key)}
         if mutual:
             settings["tls_client_ca_file"] = str(ca)
         if policy is not None:
-            self.policy.write_text(policy)
+            put(self.policy, policy)
             settings["policy_file"] = str(self.policy)
         return settings
 

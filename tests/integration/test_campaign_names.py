@@ -15,6 +15,7 @@ from dialgateway.v1 import campaign_service_pb2 as pb_campaigns
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway.simulator import Fault, FaultKind, NamedCampaign, SimulatorSettings
+from tests.files import put
 from tests.integration.admin import scrape
 from tests.integration.test_dialctl_campaigns import dialctl
 from tests.integration.world import PATIENCE_S, World, WorldOptions, dials, until, verdicts, world_of
@@ -149,7 +150,7 @@ async def test_notices_carry_the_name_that_was_sent() -> None:
 async def test_a_policy_by_name_or_tag(tmp_path: Path, pattern: str, allowed: str, denied: str) -> None:
     """A grant by name or tag holds for the campaigns that have it, whether they are given by id or name."""
     text = f"version: 1\ncallers: [{{identities: ['{BILLING}'], dial: [{{campaigns: ['{pattern}']}}]}}]"
-    (tmp_path / "policy.yaml").write_text(text)
+    put(tmp_path / "policy.yaml", text)
     settings: dict[str, Any] = {
         "policy_file": str(tmp_path / "policy.yaml"),
         "trusted_proxies": (ip_network("127.0.0.0/8"),),
@@ -229,7 +230,7 @@ async def test_campaigns_are_found_by_pattern_name_and_tag() -> None:
 async def test_a_watch_tells_that_a_name_has_changed(tmp_path: Path) -> None:
     """A campaign with another name counts as changed, although nothing else of it has."""
     file, text = tmp_path / "campaigns.yaml", "version: 1\ncampaigns: [{{id: {}, name: {}}}]"
-    file.write_text(text.format(A, "payments"))
+    put(file, text.format(A, "payments"))
     async with (
         world_of(options(), campaign_directory=str(file)) as world,
         client_of(world) as client,
@@ -238,7 +239,7 @@ async def test_a_watch_tells_that_a_name_has_changed(tmp_path: Path) -> None:
         await client.hold_campaign(A, "test")
         watch = client.watch_campaigns(0.25)
         assert (await anext(watch)).campaigns[A].name == "payments"
-        file.write_text(text.format(A, "reminders"))
+        put(file, text.format(A, "reminders"))
         seen = await anext(watch)
         while seen.campaigns[A].name != "reminders":
             seen = await anext(watch)

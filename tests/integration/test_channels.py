@@ -10,10 +10,10 @@ from google.protobuf.duration_pb2 import Duration
 from dialgateway.v1 import campaign_service_pb2 as pb_campaigns
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.simulator import FaultKind
+from tests.files import put
 from tests.integration.admin import get
 from tests.integration.campaigns import stub_of
 from tests.integration.world import CAMPAIGN, PHONE, World, dial, until, verdict, verdicts, world_of
-from tests.unit.compliance.making import put
 
 ARN = "arn:aws:connect:us-east-1:111122223333:instance/i/phone-number/p"
 ADDRESS = "kobalt@example.com"

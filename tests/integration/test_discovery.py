@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.api import health, reflection
+from tests.files import put
 from tests.integration.world import PATIENCE_S, World, until, world_of
 
 SERVICE = "dialgateway.v1.DialRequestService"
@@ -112,7 +113,7 @@ async def test_reflection_finds_only_symbols_of_the_services(
 async def test_reflection_needs_an_identity_if_there_is_a_policy(tmp_path: Path) -> None:
     """With a policy, a caller without an identity is refused."""
     policy = tmp_path / "policy.yaml"
-    policy.write_text("version: 1\ncallers: [{identities: ['a.example'], dial: [{campaigns: ['*']}]}]")
+    put(policy, "version: 1\ncallers: [{identities: ['a.example'], dial: [{campaigns: ['*']}]}]")
     trusted = [ipaddress.ip_network("10.0.0.1")]
     async with world_of(policy_file=str(policy), trusted_proxies=trusted) as world:
         for version in VERSIONS:

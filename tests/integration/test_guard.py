@@ -7,8 +7,8 @@ from typing import Any
 
 from gateway.core.campaigns.holds import Hold
 from gateway.simulator import SimulatorSettings
+from tests.files import put
 from tests.integration.world import CAMPAIGN, WorldOptions, dial, dials, until, verdicts, world_of
-from tests.unit.compliance.making import put
 
 DAY_S = 86_400.0
 MINUTE_S = 60.0

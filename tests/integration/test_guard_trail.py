@@ -10,9 +10,9 @@ from dialgateway import DialGatewayClient
 from dialgateway.dialctl import main
 from gateway.settings import Settings, SettingsError
 from gateway.trail_setup import trail_of
+from tests.files import put
 from tests.integration.admin import scrape
 from tests.integration.world import PHONE, dial, verdicts, world_of
-from tests.unit.compliance.making import put
 
 SUPPRESSED = "+12065550199"
 KEY = "a key of 16 bytes or more"

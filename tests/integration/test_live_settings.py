@@ -4,6 +4,7 @@ import json
 import signal
 from pathlib import Path
 
+from tests.files import put
 from tests.integration.process import serving
 from tests.integration.world import dials, until, verdicts
 
@@ -11,13 +12,13 @@ from tests.integration.world import dials, until, verdicts
 async def test_sighup_reads_the_settings_file_and_ends_nothing(tmp_path: Path) -> None:
     """The log has the audit event, and the same stream is answered before and after."""
     file = tmp_path / "gateway.toml"
-    file.write_text("call_burst = 10\n")
+    put(file, "call_burst = 10\n")
     environment = {"DIAL_GATEWAY_CONFIG": str(file), "DIAL_GATEWAY_LOG_FORMAT": "json"}
     async with serving(environment=environment) as gateway:
         stream = gateway.stream()
         await stream.send(*dials(1))
         assert verdicts(await stream.read(1)) == ["ACCEPTED"]
-        file.write_text("call_burst = 7\n")
+        put(file, "call_burst = 7\n")
         gateway.process.send_signal(signal.SIGHUP)
         await until(lambda: b"a setting is changed" in gateway.said)
         lines = [json.loads(line) for line in gateway.said.splitlines() if line.startswith(b"{")]

@@ -17,6 +17,7 @@ from dialgateway.dialctl.send import send as send_file
 from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dials_pb
+from tests.files import put
 from tests.integration.admin import scrape
 from tests.integration.secured import BILLING, OPS, POLICY, SecureCaller, caller_of, secured
 from tests.integration.world import PATIENCE_S, client_dial, dial, dials, stub_of, until, verdicts, world_of
@@ -226,7 +227,7 @@ async def test_a_forged_identity_of_an_untrusted_peer_is_ignored(tmp_path: Path)
 async def test_the_identity_from_a_trusted_proxy_is_used(tmp_path: Path) -> None:
     """Behind a proxy the identity is that of the last element, and the limits are those of the identity."""
     policy = tmp_path / "policy.yaml"
-    policy.write_text(POLICY)
+    put(policy, POLICY)
     trusted = (ip_network("127.0.0.0/8"),)
     async with world_of(policy_file=str(policy), trusted_proxies=trusted, caller_streams=1) as world:
         proxied = SecureCaller(world.channel)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.certificates import CALLER, Certificates
 from tests.faults.proxies import PROXIES, Upstream, absent, proxied
+from tests.files import put
 from tests.integration.admin import scrape
 from tests.integration.secured import OPS, POLICY, SecureCaller
 from tests.integration.world import dial, until, verdicts, world_of
@@ -27,7 +28,7 @@ async def test_a_caller_has_the_identity_of_its_certificate(tmp_path: Path, name
     identity.
     """
     policy = tmp_path / "policy.yaml"
-    policy.write_text(POLICY)
+    put(policy, POLICY)
     certificates = Certificates.made_in(tmp_path / "tls")
     async with world_of(policy_file=str(policy), trusted_proxies=LOCAL) as world:
         upstream = Upstream(world.target, world.gateway.admin_port)
@@ -48,7 +49,7 @@ async def test_a_caller_has_the_identity_of_its_certificate(tmp_path: Path, name
 @pytest.mark.parametrize("name", PROXIES)
 async def test_the_port_without_tls_drops_claimed_identities(tmp_path: Path, name: str) -> None:
     policy = tmp_path / "policy.yaml"
-    policy.write_text(POLICY)
+    put(policy, POLICY)
     async with world_of(policy_file=str(policy), trusted_proxies=LOCAL) as world:
         upstream = Upstream(world.target, world.gateway.admin_port)
         async with (

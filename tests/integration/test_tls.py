@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.cli import health_check
 from tests import pki
+from tests.files import put
 from tests.integration.admin import scrape
 from tests.integration.secured import BILLING, POLICY, Folder, caller_of, secured
 from tests.integration.world import World, dial, until, verdicts
@@ -60,9 +61,9 @@ async def test_a_broken_change_keeps_the_old_certificate(tmp_path: Path, case: s
     async with secured(tmp_path, None, mutual=False) as (world, folder):
         good = (tmp_path / "tls.crt").read_bytes()
         broken = folder.ca.issue(dns="localhost", not_after=YESTERDAY if case == "expired" else None)
-        (tmp_path / "tls.crt").write_bytes(broken.pem)
+        put(tmp_path / "tls.crt", broken.pem)
         if case == "expired":
-            (tmp_path / "tls.key").write_bytes(broken.key_pem)
+            put(tmp_path / "tls.key", broken.key_pem)
         world.gateway.access.reread()
         assert await shown(world, folder) == good
         seen = await scrape(world.gateway.admin_port)
@@ -73,7 +74,7 @@ async def test_a_changed_client_authority_applies_to_new_connections(tmp_path: P
     """A caller of the old authority is refused, and one of the new authority accepted."""
     async with secured(tmp_path) as (world, folder):
         new = pki.Authority()
-        (tmp_path / "ca.crt").write_bytes(new.pem)
+        put(tmp_path / "ca.crt", new.pem)
         world.gateway.access.reread()
         mine = new.issue(spiffe=BILLING)
         async with caller_of(world, folder.ca, BILLING, own=mine) as caller:

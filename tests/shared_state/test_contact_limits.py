@@ -11,10 +11,10 @@ from dialgateway import DialCheck, DialCheckVerdict, DialGatewayClient, DialRequ
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.cli import main
 from gateway.shared_state.startup_check import NO_FILE
+from tests.files import put
 from tests.integration.fleet_world import FleetWorld, Replica, fleet_of
 from tests.integration.world import CAMPAIGN, PHONE, Caller, dials, until, verdict
 from tests.shared_state.servers import Server
-from tests.unit.compliance.making import put
 
 RULES = f"""version: 1
 unmatched: allow

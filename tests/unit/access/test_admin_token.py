@@ -7,8 +7,14 @@ import pytest
 
 from gateway.access.admin_token import Denied, TokenAuthorizer, denied
 from gateway.access.errors import TokenError
+from tests.files import put
 
 TOKEN = "a-token-of-some-length"
+
+
+def reread(operators: TokenAuthorizer) -> bool:
+    assert operators.file is not None
+    return operators.file.reread()
 
 
 def test_whoever_shows_the_token_may() -> None:
@@ -70,8 +76,8 @@ def test_another_token_in_the_file_is_the_one_to_show(tmp_path: Path) -> None:
     operators = TokenAuthorizer(str(file))
     assert operators.denied(f"Bearer {TOKEN}") is None
 
-    file.write_text("quite-another-token-now")
-    operators.reread()
+    put(file, "quite-another-token-now")
+    reread(operators)
 
     assert isinstance(operators.denied(f"Bearer {TOKEN}"), Denied)
     assert operators.denied("Bearer quite-another-token-now") is None
@@ -83,13 +89,13 @@ def test_taking_the_token_away_takes_the_right_away(tmp_path: Path) -> None:
     operators = TokenAuthorizer(str(file))
 
     file.unlink()
-    operators.reread()
+    reread(operators)
     found = operators.denied(f"Bearer {TOKEN}")
 
     assert isinstance(found, Denied)
     assert found.status == 403
-    file.write_text(TOKEN)
-    operators.reread()
+    put(file, TOKEN)
+    reread(operators)
     assert operators.denied(f"Bearer {TOKEN}") is None
 
 

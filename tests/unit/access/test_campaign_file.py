@@ -9,6 +9,7 @@ from gateway.access.errors import CampaignFileError
 from gateway.access.setup import Access, AccessFiles
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry
+from tests.files import put
 
 A, B = "0b7c3a52-6a4e-4f0e-9d57-1c2f9a2b7e10", "5e1d90aa-6a4e-4f0e-9d57-1c2f9a2b7e11"
 TEXT = f"""
@@ -24,7 +25,7 @@ campaigns:
 
 def file_with(folder: Path, text: str) -> str:
     path = folder / "campaigns.yaml"
-    path.write_text(text, encoding="utf-8")
+    put(path, text)
     return str(path)
 
 
@@ -87,7 +88,7 @@ def test_a_changed_file_is_used_and_a_broken_one_is_not(
 ) -> None:
     """The newest valid file counts. That a name has moved is logged."""
     directory = CampaignDirectory()
-    access = Access(AccessFiles(campaigns=file_with(tmp_path, TEXT)), lambda: 0.0, lambda *_: None, directory)
+    access = Access(AccessFiles(campaigns=file_with(tmp_path, TEXT)), lambda *_: None, directory)
     assert directory.resolve("name:surveys") == B
     file_with(tmp_path, TEXT.replace("name: surveys", "nam: surveys"))
     access.reread()

@@ -93,4 +93,4 @@ def test_a_refusal_is_logged_once_and_counted_always(
 
 def test_a_policy_that_could_know_nobody_ends_the_start(tmp_path: Path, counted: Counted) -> None:
     with pytest.raises(PolicyError, match="no caller could have an identity: set DIAL_GATEWAY_TLS_CLIENT_CA"):
-        Access(AccessFiles(policy=str(tmp_path / "policy.yaml")), lambda: 0.0, counted)
+        Access(AccessFiles(policy=str(tmp_path / "policy.yaml")), counted)

@@ -16,6 +16,7 @@ from gateway.access.policy_file import parse_policy, read_policy
 from gateway.core.model import Priority
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
+from tests.files import put
 
 BILLING = "spiffe://example.org/ns/billing/sa/dialer"
 MARKUP = "<b onclick='[x]'>*</b>"
@@ -219,7 +220,7 @@ def test_a_broken_text_is_parsed_once(tmp_path: Path) -> None:
     file.write_text(ONE)
     kept = policy_file.reloaded_policy(str(file), counting)
     for text, refused in (("version: 2", 1), ("version: 1", 2), (ONE + "# better", 2)):
-        file.write_text(text)
+        put(file, text)
         for _ in range(3):
             kept.reread()
         assert kept.refused == refused

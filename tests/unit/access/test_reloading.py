@@ -7,6 +7,8 @@ import pytest
 
 from gateway.access.errors import AccessError
 from gateway.access.reloading import Reloaded
+from gateway.access.settled_file import QUIET_S
+from tests.files import put
 
 
 def kept_number(file: Path) -> Reloaded[int]:
@@ -18,20 +20,20 @@ def kept_number(file: Path) -> Reloaded[int]:
             raise AccessError(f"{text} is no number")
         return int(text)
 
-    return Reloaded("the number", [str(file)], read)
+    return Reloaded("the number", [str(file)], read, QUIET_S)
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     file = tmp_path / "number"
-    file.write_text("1")
+    put(file, "1")
     return file
 
 
 def test_a_change_is_taken_over_and_nothing_else_is_read(file: Path) -> None:
     kept = kept_number(file)
     assert not kept.reread()
-    file.write_text("22")
+    put(file, "22")
     assert kept.reread()
     assert kept.value == 22
 
@@ -41,13 +43,13 @@ def test_what_cannot_be_read_is_a_complaint_and_no_end(
     file: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = kept_number(file)
-    file.write_text(text)
+    put(file, text or " ")
     assert not kept.reread()
     assert not kept.reread()
     assert (kept.value, kept.refused) == (1, 1)
     assert kept.complaint
     assert len(caplog.records) == 1
-    file.write_text("another")
+    put(file, "another")
     assert not kept.reread()
     assert kept.refused == 2
 
@@ -85,8 +87,8 @@ def test_whoever_asks_while_another_reads_waits_for_that(file: Path) -> None:
             assert go_on.wait(20)
         return value
 
-    kept = Reloaded("the number", [str(file)], read)
-    file.write_text("changed")
+    kept = Reloaded("the number", [str(file)], read, QUIET_S)
+    put(file, "changed")
     first = threading.Thread(target=kept.reread)
     first.start()
     assert begun.wait(20)
@@ -96,3 +98,21 @@ def test_whoever_asks_while_another_reads_waits_for_that(file: Path) -> None:
     first.join(20)
     second.join(20)
     assert kept.value == 2
+
+
+def test_what_changes_while_it_is_read_is_no_complaint(file: Path) -> None:
+    """A Secret may be swapped between the reading of a certificate and that of its key."""
+
+    def read() -> int:
+        text = file.read_text()
+        if text == "wrong":
+            put(file, "3")
+            raise AccessError("it is no number")
+        return int(text)
+
+    kept = Reloaded("the number", [str(file)], read, QUIET_S)
+    put(file, "wrong")
+    assert not kept.reread()
+    assert (kept.value, kept.refused, kept.complaint) == (1, 0, "")
+    assert kept.reread()
+    assert kept.value == 3

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.access.errors import KeyPairError
 from gateway.access.tls_key_pair import KeyPairFiles, files_of, read_key_pair, reloaded_key_pair
 from tests import pki
+from tests.files import ManualClocks, put
 
 CA = pki.Authority()
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -86,7 +87,7 @@ def test_a_setting_without_the_other() -> None:
 
 
 def test_a_change_is_taken_over(tmp_path: Path) -> None:
-    kept = reloaded_key_pair(files_in(tmp_path, CA.issue()), time.time)
+    kept = reloaded_key_pair(files_in(tmp_path, CA.issue()))
     assert not kept.reread()
     renewed = CA.issue()
     renewed.write(tmp_path)
@@ -101,12 +102,12 @@ def test_a_broken_change_never_replaces_a_good_pair(
 ) -> None:
     """The old one stays, the complaint is logged and counted once, and a good one after it is taken over."""
     files = files_in(tmp_path, CA.issue())
-    kept = reloaded_key_pair(files, time.time)
+    kept = reloaded_key_pair(files)
     good = kept.value
     if case == "expired":
         CA.issue(not_after=YESTERDAY).write(tmp_path)
     elif case == "mismatch":
-        Path(files.certificate).write_bytes(CA.issue().pem)
+        put(Path(files.certificate), CA.issue().pem)
     else:
         Path(files.key).unlink()
     for _ in range(3):
@@ -122,9 +123,10 @@ def test_a_broken_change_never_replaces_a_good_pair(
 
 
 def test_a_certificate_of_tomorrow_is_taken_over_once_it_holds(tmp_path: Path) -> None:
-    now = time.time()
-    kept = reloaded_key_pair(files_in(tmp_path, CA.issue()), lambda: now)
-    CA.issue(not_before=datetime.fromtimestamp(now + 60, UTC)).write(tmp_path)
+    clock = ManualClocks()
+    clock.ahead = time.time()
+    kept = reloaded_key_pair(files_in(tmp_path, CA.issue()), clock.clocks)
+    CA.issue(not_before=datetime.fromtimestamp(clock.clocks.wall() + 60, UTC)).write(tmp_path)
     assert not kept.reread()
-    now += 61
+    clock.now += 61
     assert kept.reread()

@@ -22,6 +22,7 @@ from gateway.core.model import Outcome, Priority, Reason
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.telemetry import telemetry_with
+from tests.files import put
 from tests.integration.world import dials
 
 BILLING = "spiffe://example.org/billing"
@@ -38,7 +39,7 @@ def change(tmp_path: Path) -> Callable[[str], Reloaded[Policy]]:
     file = tmp_path / "policy.yaml"
 
     def change(text: str) -> Reloaded[Policy]:
-        file.write_text(text)
+        put(file, text)
         return reloaded_policy(str(file))
 
     return change
@@ -65,7 +66,7 @@ async def test_weight_and_window_are_those_of_the_policy_at_each_message(
     session.take("own", dials(1), Priority.NORMAL)
     assert (session.source.weight, limit.room()) == (3, 7 - 1)
 
-    (tmp_path / "policy.yaml").write_text(policy())
+    put(tmp_path / "policy.yaml", policy())
     kept.reread()
     session.take("own", dials(1, "more"), Priority.NORMAL)
     assert (session.source.weight, limit.room()) == (1, 50 - 2)

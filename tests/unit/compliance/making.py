@@ -1,10 +1,8 @@
 """Guards and dial requests for tests."""
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 
 from gateway.compliance.guard import Guard
 from gateway.compliance.guard_file import parse_rules
@@ -67,11 +65,3 @@ def guard(
 
 def table_of(*listed: str) -> NumberTable:
     return NumberTable(number.encode() for number in listed)
-
-
-def put(path: Path, text: str) -> None:
-    """Put a complete file into place, as one should: it is renamed long after it was written."""
-    written = path.with_name(f"{path.name}.written")
-    written.write_text(text)
-    os.utime(written, (1e9, 1e9))
-    written.replace(path)

@@ -1,16 +1,15 @@
 """The guard file and its lists change together, and an invalid change replaces nothing."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.compliance.errors import GuardFileError, SuppressionFileError
 from gateway.compliance.guard_files import GuardFiles
-from gateway.compliance.settled_file import SettledFile
 from gateway.directory.directory import NO_DIRECTORY
-from tests.unit.compliance.making import LONDON, NEW_YORK, put, zones
+from tests.files import ManualClocks, put
+from tests.unit.compliance.making import LONDON, NEW_YORK, zones
 
 
 def write_rules(folder: Path, *lists: str, hours: str = "always") -> Path:
@@ -18,7 +17,7 @@ def write_rules(folder: Path, *lists: str, hours: str = "always") -> Path:
     path = folder / "guard.yaml"
     defined = ", ".join(f"{name}: {{file: {folder / name}}}" for name in lists)
     rule = f"{{name: r, campaigns: ['*'], hours: {hours}, lists: [{', '.join(lists)}]}}"
-    path.write_text(f"version: 1\nlists: {{{defined}}}\nrules: [{rule}]\n")
+    put(path, f"version: 1\nlists: {{{defined}}}\nrules: [{rule}]\n")
     return path
 
 
@@ -27,15 +26,15 @@ def files(path: Path) -> GuardFiles:
 
 
 def test_rules_and_lists_are_read_again_when_they_change(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text(f"{LONDON}\n")
+    put(tmp_path / "a", f"{LONDON}\n")
     found = files(write_rules(tmp_path, "a"))
     assert LONDON.encode() in found.tables()["a"]
     assert not found.reread()
-    (tmp_path / "a").write_text(f"{LONDON}\n{NEW_YORK}\n")
+    put(tmp_path / "a", f"{LONDON}\n{NEW_YORK}\n")
     assert found.reread()
     assert NEW_YORK.encode() in found.tables()["a"]
     assert found.lists_in_words() == ["list a: 2 numbers"]
-    (tmp_path / "b").write_text(f"{NEW_YORK}\n")
+    put(tmp_path / "b", f"{NEW_YORK}\n")
     write_rules(tmp_path, "b")
     assert found.reread()
     assert found.tables().keys() == {"b"}
@@ -44,7 +43,7 @@ def test_rules_and_lists_are_read_again_when_they_change(tmp_path: Path) -> None
 
 def test_a_list_that_did_not_change_is_kept(tmp_path: Path) -> None:
     """A change of the rules does not read lists of millions again."""
-    (tmp_path / "a").write_text(f"{LONDON}\n")
+    put(tmp_path / "a", f"{LONDON}\n")
     found = files(write_rules(tmp_path, "a"))
     table = found.tables()["a"]
     write_rules(tmp_path, "a", hours="{monday: ['08:00-21:00']}")
@@ -54,7 +53,7 @@ def test_a_list_that_did_not_change_is_kept(tmp_path: Path) -> None:
 
 def test_rules_that_name_a_list_which_cannot_be_read_are_not_used(tmp_path: Path) -> None:
     """Not before the list is there. Until then the earlier rules and their lists apply."""
-    (tmp_path / "a").write_text(f"{LONDON}\n")
+    put(tmp_path / "a", f"{LONDON}\n")
     found = files(write_rules(tmp_path, "a"))
     before = found.rules
     write_rules(tmp_path, "a", "b")
@@ -63,14 +62,14 @@ def test_rules_that_name_a_list_which_cannot_be_read_are_not_used(tmp_path: Path
     assert found.tables().keys() == {"a"}
     assert len(found.complaints()) == 1
     assert "lists.b: cannot read" in found.complaints()[0]
-    (tmp_path / "b").write_text(f"{NEW_YORK}\n")
+    put(tmp_path / "b", f"{NEW_YORK}\n")
     assert found.reread()
     assert found.tables().keys() == {"a", "b"}
     assert found.complaints() == []
 
 
 def test_a_broken_change_of_the_rules_replaces_nothing(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text(f"{LONDON}\n")
+    put(tmp_path / "a", f"{LONDON}\n")
     found = files(write_rules(tmp_path, "a"))
     before = found.rules
     write_rules(tmp_path, "a", hours="sometimes")
@@ -80,7 +79,7 @@ def test_a_broken_change_of_the_rules_replaces_nothing(tmp_path: Path) -> None:
 
 
 def test_a_list_that_disappears_keeps_its_numbers(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text(f"{LONDON}\n")
+    put(tmp_path / "a", f"{LONDON}\n")
     found = files(write_rules(tmp_path, "a"))
     (tmp_path / "a").unlink()
     assert not found.reread()
@@ -101,14 +100,14 @@ def settling(tmp_path: Path) -> tuple[GuardFiles, Callable[[], bool]]:
 
     Its wall clock takes all files for ones that were just written.
     """
-    now = 100.0
+    clock = ManualClocks()
     (tmp_path / "a").write_text(f"{LONDON}\n{NEW_YORK}\n")
-    watch = partial(SettledFile, steady=lambda: now, wall=lambda: 0.0)
-    found = GuardFiles(str(write_rules(tmp_path, "a")), zones(), NO_DIRECTORY, watch=watch)
+    found = GuardFiles(
+        str(write_rules(tmp_path, "a")), zones(), NO_DIRECTORY, clocks=clock.clocks._replace(wall=lambda: 0.0)
+    )
 
     def later() -> bool:
-        nonlocal now
-        now += 1.0
+        clock.now += 1.0
         return found.reread()
 
     assert [found.settled, later(), found.settled] == [False, False, True]

@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.access.errors import AccessError
+from gateway.access.settled_file import FileClocks
 from gateway.compliance.key_file import read_key
-from gateway.compliance.settled_file import SettledFile
-from gateway.control.guard_keeper import LONGEST_SETTLING_S, GuardKeeper, GuardPaths
+from gateway.control.file_looks import LONGEST_SETTLING_S
+from gateway.control.guard_keeper import GuardKeeper, GuardPaths
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import VerdictKind
 from gateway.core.model import Reason
 from gateway.directory.directory import NO_DIRECTORY
 from gateway.runtime.key_file import SHORTEST_KEY
+from tests.files import put
 from tests.unit.compliance.making import NEW_YORK, request, utc
 
 NOW = utc("2026-07-15T16:00")
@@ -43,7 +44,7 @@ class Owner:
 def keeper_of(text: str, folder: Path) -> tuple[GuardKeeper, Owner, Path]:
     """Return a keeper of a guard file with a text, and its owner."""
     path = folder / "guard.yaml"
-    path.write_text(text)
+    put(path, text)
     keeper = GuardKeeper(GuardPaths(str(path)), NO_DIRECTORY, lambda: NOW)
     return keeper, Owner(keeper), path
 
@@ -77,7 +78,7 @@ async def test_a_change_of_the_rules_is_taken_over(tmp_path: Path) -> None:
     """The owner gets another guard, once."""
     keeper, owner, path = keeper_of(OPEN, tmp_path)
     keeper.start()
-    path.write_text(OPEN.replace("hours: always", "hours: {monday: ['08:00-09:00']}"))
+    put(path, OPEN.replace("hours: always", "hours: {monday: ['08:00-09:00']}"))
     await keeper.reread()
     await keeper.reread()
     assert len(owner.given) == 2
@@ -96,7 +97,7 @@ async def test_an_invalid_change_replaces_nothing_and_is_counted(broken: str, tm
     """The same goes for rules that need a shared state where there is none."""
     keeper, owner, path = keeper_of(OPEN, tmp_path)
     keeper.start()
-    path.write_text(broken)
+    put(path, broken)
     await keeper.reread()
     await keeper.reread()
     assert len(owner.given) == 1
@@ -108,12 +109,12 @@ async def test_an_invalid_change_replaces_nothing_and_is_counted(broken: str, tm
 async def test_a_change_of_a_list_is_reviewed(tmp_path: Path) -> None:
     """The guard stays; what waits is decided again."""
     listed = tmp_path / "dnc.txt"
-    listed.write_text("+12125550199\n")
+    put(listed, "+12125550199\n")
     keeper, owner, _ = keeper_of(LISTED.format(path=listed), tmp_path)
     keeper.start()
     (guard,) = owner.given
     assert guard.decide(NOW, request()).kind is VerdictKind.ALLOWED
-    listed.write_text(f"+12125550199\n{NEW_YORK}\n")
+    put(listed, f"+12125550199\n{NEW_YORK}\n")
     await keeper.reread()
     assert guard.decide(NOW, request()).reason is Reason.SUPPRESSED
     assert (len(owner.given), owner.reviews) == (1, 1)
@@ -123,7 +124,7 @@ async def test_files_are_read_when_it_is_asked_for(tmp_path: Path) -> None:
     """`look` does not wait for the next regular time."""
     keeper, owner, path = keeper_of(OPEN, tmp_path)
     keeper.start()
-    path.write_text(OPEN + "unmatched: allow\n")
+    put(path, OPEN + "unmatched: allow\n")
     running = asyncio.create_task(keeper.run())
     keeper.look()
     async with asyncio.timeout(30):
@@ -167,8 +168,8 @@ async def test_rules_that_were_read_in_a_thread_count_only_with_their_lists(tmp_
     """A number that is suppressed meanwhile does not bring the new rules into use without their lists."""
     keeper, owner, path = keeper_of(OPEN, tmp_path)
     keeper.start()
-    (tmp_path / "dnc.txt").write_text("+12125550100\n")
-    path.write_text(LISTED.format(path=tmp_path / "dnc.txt"))
+    put(tmp_path / "dnc.txt", "+12125550100\n")
+    put(path, LISTED.format(path=tmp_path / "dnc.txt"))
     assert keeper.rules is not None
     assert keeper.rules.reread(NOW)
     keeper.activate()
@@ -192,8 +193,8 @@ def starting(
         now += seconds
         write(now)
 
-    watch = partial(SettledFile, steady=lambda: now, wall=lambda: 0.0)
-    return GuardKeeper(GuardPaths(str(path)), NO_DIRECTORY, lambda: NOW, watch), sleep
+    clocks = FileClocks(steady=lambda: now, wall=lambda: 0.0)
+    return GuardKeeper(GuardPaths(str(path)), NO_DIRECTORY, lambda: NOW, clocks), sleep
 
 
 async def test_the_start_waits_for_files_that_are_being_written(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.access.settled_file import WRITTEN_QUIET_S
 from gateway.control.audit import Audit, Value
 from gateway.control.live_settings import LiveSettings
 from gateway.settings import Settings, load
+from tests.files import ManualClocks, put
 
 
 class Running:
@@ -21,11 +23,12 @@ class Running:
         self.events: list[tuple[str, Mapping[str, Value]]] = []
         audit = Audit("gateway-1", lambda name, _, fields: self.events.append((name, fields)))
         settings, _ = load(self.environment)
-        self.live = LiveSettings(settings, self.environment, self.applied.append, audit)
+        self.clock = ManualClocks()
+        self.live = LiveSettings(settings, self.environment, self.applied.append, audit, self.clock.clocks)
 
     def change(self, text: str) -> bool:
-        """Write the file, have it read again, and return whether there was something to take over."""
-        self.file.write_text(text)
+        """Replace the file, have it read again, and return whether there was something to take over."""
+        put(self.file, text)
         found = self.live.reread()
         if found:
             self.live.take_over()
@@ -35,7 +38,7 @@ class Running:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "gateway.toml"
-    path.write_text("call_rate = 10\n")
+    put(path, "call_rate = 10\n")
     return path
 
 
@@ -64,6 +67,27 @@ def test_a_live_setting_is_taken_over(file: Path) -> None:
         "before": 10.0,
         "after": 25.0,
     }
+
+
+def test_a_file_that_is_written_in_place_changes_nothing_before_it_is_complete(file: Path) -> None:
+    """A part of it is valid, and has the defaults for the settings that it lacks."""
+    put(file, "call_burst = 3\ncall_rate = 4\n")
+    running = Running(file)
+    file.write_text("call_burst = 3\n")
+    running.clock.now += 1.0
+    assert not running.live.reread()
+    running.clock.now += WRITTEN_QUIET_S - 0.1
+    assert not running.live.reread()
+    file.write_text("call_burst = 3\ncall_rate = 5\n")
+    assert not running.live.reread()
+    running.clock.now += 1.0
+    assert running.live.reread()
+    running.live.take_over()
+    assert [applied.call_rate for applied in running.applied] == [5.0]
+    file.write_text("call_rate = 6\n")
+    assert not running.live.reread()
+    running.clock.now += WRITTEN_QUIET_S
+    assert running.live.reread()
 
 
 def test_an_invalid_change_leaves_everything_as_it_was(file: Path) -> None:

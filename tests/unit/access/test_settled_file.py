@@ -5,26 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.compliance.settled_file import GROWING_S, SHRUNK_QUIET_S, SettledFile
-from tests.unit.compliance.making import put
-
-
-class Clock:
-    """Two clocks that only the test moves; the wall clock begins long after all files were written."""
-
-    def __init__(self) -> None:
-        self.now, self.ahead = 100.0, 1e11
-
-    def steady(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.ahead + self.now
+from gateway.access.settled_file import COMPUTED_QUIET_S, GROWING_S, SettledFile
+from tests.files import ManualClocks, put
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClocks:
+    return ManualClocks()
 
 
 @pytest.fixture
@@ -35,22 +22,22 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def file(path: Path, clock: Clock) -> SettledFile:
+def file(path: Path, clock: ManualClocks) -> SettledFile:
     """Return the file after its first look."""
-    file = SettledFile(str(path), clock.steady, clock.wall)
+    file = SettledFile(str(path), COMPUTED_QUIET_S, clock.clocks)
     assert file.changed()
     assert file.settled
     return file
 
 
-def look(file: SettledFile, clock: Clock, after_s: float = 1.0) -> tuple[bool, bool]:
+def look(file: SettledFile, clock: ManualClocks, after_s: float = 1.0) -> tuple[bool, bool]:
     """Look at a file; return whether it has changed, and whether it is settled."""
     clock.now += after_s
     return file.changed(), file.settled
 
 
 def test_a_file_that_is_written_in_place_counts_after_two_equal_looks(
-    path: Path, file: SettledFile, clock: Clock
+    path: Path, file: SettledFile, clock: ManualClocks
 ) -> None:
     assert look(file, clock) == (False, True)
     path.write_text("0123456789 and more\n")
@@ -64,11 +51,11 @@ def test_a_file_that_is_written_in_place_counts_after_two_equal_looks(
 
 @pytest.mark.parametrize("written", ["", "0123\n"])
 def test_a_file_that_is_truncated_counts_after_a_minute(
-    written: str, path: Path, file: SettledFile, clock: Clock, caplog: pytest.LogCaptureFixture
+    written: str, path: Path, file: SettledFile, clock: ManualClocks, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A program that writes it again may compute for long. A warning names the file, once."""
     path.write_text(written)
-    for _ in range(int(SHRUNK_QUIET_S)):
+    for _ in range(int(COMPUTED_QUIET_S)):
         assert look(file, clock) == (False, False)
     assert len(caplog.records) == 1
     assert f"{path} has become smaller" in caplog.text
@@ -76,7 +63,7 @@ def test_a_file_that_is_truncated_counts_after_a_minute(
 
 
 def test_a_truncated_file_that_is_written_slowly_counts_only_when_it_is_complete(
-    path: Path, file: SettledFile, clock: Clock
+    path: Path, file: SettledFile, clock: ManualClocks
 ) -> None:
     """Even if the writer pauses for several seconds."""
     with path.open("w") as writing:
@@ -89,24 +76,24 @@ def test_a_truncated_file_that_is_written_slowly_counts_only_when_it_is_complete
     assert look(file, clock) == (True, True)
 
 
-def test_a_renamed_file_counts_at_once(path: Path, file: SettledFile, clock: Clock) -> None:
+def test_a_renamed_file_counts_at_once(path: Path, file: SettledFile, clock: ManualClocks) -> None:
     """Also a smaller one: it was complete before it got its name."""
     put(path, "0\n")
     assert look(file, clock) == (True, True)
 
 
 def test_an_empty_file_counts_after_a_minute_even_if_it_was_renamed(
-    path: Path, file: SettledFile, clock: Clock
+    path: Path, file: SettledFile, clock: ManualClocks
 ) -> None:
     """A program that creates a file, and sets its mode before it writes, leaves the same signs."""
     put(path, "")
     assert look(file, clock) == (False, False)
     assert look(file, clock) == (False, False)
-    assert look(file, clock, SHRUNK_QUIET_S) == (True, True)
+    assert look(file, clock, COMPUTED_QUIET_S) == (True, True)
 
 
 def test_a_new_file_that_is_being_written_is_not_taken_for_a_renamed_one(
-    path: Path, file: SettledFile, clock: Clock
+    path: Path, file: SettledFile, clock: ManualClocks
 ) -> None:
     other = path.with_suffix(".new")
     other.write_text("something else\n")
@@ -117,14 +104,14 @@ def test_a_new_file_that_is_being_written_is_not_taken_for_a_renamed_one(
     assert look(file, clock) == (True, True)
 
 
-def test_a_swapped_link_counts_at_once(tmp_path: Path, clock: Clock) -> None:
+def test_a_swapped_link_counts_at_once(tmp_path: Path, clock: ManualClocks) -> None:
     """As Kubernetes swaps `..data` when a ConfigMap changes. The files may be of the same instant."""
     for name in ("1", "2"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "list").write_text(f"version {name}\n")
     (tmp_path / "data").symlink_to("1")
     (tmp_path / "list").symlink_to("data/list")
-    file = SettledFile(str(tmp_path / "list"), clock.steady, clock.wall)
+    file = SettledFile(str(tmp_path / "list"), COMPUTED_QUIET_S, clock.clocks)
     assert look(file, clock) == (True, True)
     (tmp_path / "new").symlink_to("2")
     (tmp_path / "new").replace(tmp_path / "data")
@@ -133,7 +120,7 @@ def test_a_swapped_link_counts_at_once(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_a_file_that_only_grows_is_used_while_it_is_written(
-    path: Path, file: SettledFile, clock: Clock
+    path: Path, file: SettledFile, clock: ManualClocks
 ) -> None:
     """Numbers that are appended every second must count some time."""
     taken = []
@@ -146,7 +133,7 @@ def test_a_file_that_only_grows_is_used_while_it_is_written(
 
 
 def test_a_file_that_was_smaller_meanwhile_has_not_only_grown(
-    path: Path, file: SettledFile, clock: Clock
+    path: Path, file: SettledFile, clock: ManualClocks
 ) -> None:
     """It was truncated, so its last lines may be missing even when it is longer than before."""
     path.write_text("0\n")
@@ -158,10 +145,12 @@ def test_a_file_that_was_smaller_meanwhile_has_not_only_grown(
 
 
 @pytest.mark.parametrize("more", [False, True])
-def test_a_first_version_that_was_just_written_is_not_settled(more: bool, path: Path, clock: Clock) -> None:
+def test_a_first_version_that_was_just_written_is_not_settled(
+    more: bool, path: Path, clock: ManualClocks
+) -> None:
     """It counts, and it is settled a second later if it has not changed."""
     clock.ahead = path.stat().st_mtime - clock.now
-    file = SettledFile(str(path), clock.steady, clock.wall)
+    file = SettledFile(str(path), COMPUTED_QUIET_S, clock.clocks)
     assert look(file, clock, 0.5) == (True, False)
     if more:
         path.write_text("0123456789 and more\n")
@@ -169,7 +158,7 @@ def test_a_first_version_that_was_just_written_is_not_settled(more: bool, path: 
     assert look(file, clock) == (more, True)
 
 
-def test_a_file_that_goes_and_comes_back(path: Path, file: SettledFile, clock: Clock) -> None:
+def test_a_file_that_goes_and_comes_back(path: Path, file: SettledFile, clock: ManualClocks) -> None:
     """That it has gone counts at once; another one counts when it is complete."""
     path.unlink()
     assert look(file, clock) == (True, True)
@@ -177,6 +166,18 @@ def test_a_file_that_goes_and_comes_back(path: Path, file: SettledFile, clock: C
     assert file.modified_at is None
     path.write_text("0123456789\n")
     assert look(file, clock) == (False, False)
+    assert look(file, clock) == (True, True)
+
+
+def test_a_renamed_file_after_one_that_has_gone_counts_at_once(
+    path: Path, file: SettledFile, clock: ManualClocks
+) -> None:
+    """Also with the inode of the former one, which some file systems give to the next file."""
+    former = path.rename(path.with_suffix(".former"))
+    assert look(file, clock) == (True, True)
+    former.write_text("0\n")
+    os.utime(former, (1e9, 1e9))
+    former.rename(path)
     assert look(file, clock) == (True, True)
 
 

@@ -1,6 +1,7 @@
 """Decides when a changed file may be used: not before its writer has finished.
 
-The file system does not say whether a writer has finished. These signs are used:
+All files that the gateway reads again are looked at by this module. Only what the file system says of a file
+is compared: looking costs a system call. It does not say whether a writer has finished. These signs are used:
 
 - The path leads to another file than before by a symbolic link, as when Kubernetes swaps a ConfigMap: it is
   complete.
@@ -8,26 +9,59 @@ The file system does not say whether a writer has finished. These signs are used
   renamed it, or set its mode, after the last byte was written. It is complete.
 - Anything else may be in the middle of its writing. It counts as complete once it has not changed for
   `QUIET_S`. If it is smaller than the version in use, it may have been truncated by a program that computes
-  the new content meanwhile: then it must not have changed for `SHRUNK_QUIET_S`.
-- A file that has only grown, at each look for `GROWING_S`, is one that numbers are appended to all the time.
-  It is used as it is, since it would never be quiet.
+  the new content meanwhile: then it must not have changed for longer. How long depends on the file:
+  `COMPUTED_QUIET_S` or `WRITTEN_QUIET_S`.
+- A file that has only grown, at each look for `GROWING_S`, is one that is appended to all the time. It is
+  used as it is, since it would never be quiet.
 """
 
 import logging
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
-
-from gateway.access.files import Signature, WatchedFile
 
 log = logging.getLogger(__name__)
 
 QUIET_S = 0.95
 """Seconds for which a file must not have changed: two looks, a second apart, find it the same."""
-SHRUNK_QUIET_S = 60.0
-"""Seconds for which a file must not have changed that is smaller than the version in use."""
+WRITTEN_QUIET_S = 5.0
+"""Seconds for which a smaller file must not have changed that is usually written at once, by hand or by a
+program, and whose change may take away a right."""
+COMPUTED_QUIET_S = 60.0
+"""Seconds for which a smaller file must not have changed that a program may compute while it writes, and of
+which a missing part may let a call out."""
 GROWING_S = 10.0
 """Seconds for which a file must have only grown, to be used although it still changes."""
+
+
+class FileClocks(NamedTuple):
+    """Seconds on a clock that is never set, and seconds since the epoch."""
+
+    steady: Callable[[], float]
+    wall: Callable[[], float]
+
+
+SYSTEM_CLOCKS = FileClocks(time.monotonic, time.time)
+
+
+class Signature(NamedTuple):
+    """A version of a file as the file system shows it: its size in bytes, its times in nanoseconds."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+def signature_of(path: str) -> Signature | None:
+    """Return the signature of a file, None if there is none. Links are followed."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 class _Pending(NamedTuple):
@@ -42,16 +76,20 @@ class _Pending(NamedTuple):
     only_grown: bool
 
 
-class SettledFile(WatchedFile):
-    """A watched file that reports a change only when the new version is complete.
+class SettledFile:
+    """A file by its path, which reports a change only when the new version is complete.
 
-    `steady` returns seconds on a clock that is never set, `wall` seconds since the epoch. The first version
-    is used as it is; it is `settled` if it was last written `QUIET_S` before the first look or earlier.
+    A version that is smaller than the one in use must not have changed for `shrunk_quiet_s` seconds. The
+    first version is used as it is; it is `settled` if it was last written `QUIET_S` before the first look or
+    earlier.
     """
 
-    def __init__(self, path: str, steady: Callable[[], float], wall: Callable[[], float]) -> None:
-        super().__init__(path)
-        self._steady, self._wall = steady, wall
+    def __init__(self, path: str, shrunk_quiet_s: float, clocks: FileClocks = SYSTEM_CLOCKS) -> None:
+        self.path = path
+        self._shrunk_quiet_s = shrunk_quiet_s
+        self._clocks = clocks
+        self._looked = False
+        self._seen: Signature | None = None
         self._pending: _Pending | None = None
         self._used: Signature | None = None
         self._target = ""
@@ -64,14 +102,19 @@ class SettledFile(WatchedFile):
 
     def is_as_seen(self) -> bool:
         """Whether the file is still the version in use."""
-        return self._signature() == self._seen
+        return signature_of(self.path) == self._seen
+
+    @property
+    def modified_at(self) -> float | None:
+        """When the version in use was changed, in seconds since the epoch; None if the file is gone."""
+        return None if self._seen is None else self._seen.mtime_ns / 1e9
 
     def changed(self) -> bool:
         """Whether there is a complete version, other than the one in use, or this is the first look.
 
         That the file has gone counts as a change.
         """
-        found = self._signature()
+        found = signature_of(self.path)
         if not self._looked:
             self._note_first(found)
             return True
@@ -92,8 +135,8 @@ class SettledFile(WatchedFile):
         if found is None:
             return
         self._use(found)
-        if not (_is_placed(found) or self._wall() - found.mtime_ns / 1e9 >= QUIET_S):
-            now = self._steady()
+        if not (_is_placed(found) or self._clocks.wall() - found.mtime_ns / 1e9 >= QUIET_S):
+            now = self._clocks.steady()
             self._pending = _Pending(found, now, now, only_grown=True)
 
     def _use(self, found: Signature) -> None:
@@ -102,12 +145,12 @@ class SettledFile(WatchedFile):
         self._pending, self._is_named = None, False
 
     def _is_complete(self, found: Signature) -> bool:
-        used = self._used
-        if used is not None and os.path.realpath(self.path) != self._target:
+        if self._used is not None and os.path.realpath(self.path) != self._target:
             return True
-        if (used is None or used.inode != found.inode) and _is_placed(found):
+        is_another = self._seen is None or self._seen.inode != found.inode  # a removed file leaves its inode
+        if is_another and _is_placed(found):
             return True
-        return self._is_quiet(found, self._steady())
+        return self._is_quiet(found, self._clocks.steady())
 
     def _is_quiet(self, found: Signature, now: float) -> bool:
         """Whether a version has not changed for long enough, or the file only grows; note the version."""
@@ -115,15 +158,15 @@ class SettledFile(WatchedFile):
         if before is None or before.found != found:
             self._pending = before = self._next(before, found, now)
         shrunk = self._used is not None and found.size < self._used.size
-        if shrunk and not self._is_named:
+        if shrunk and not self._is_named and self._shrunk_quiet_s > QUIET_S:
             self._is_named = True
             log.warning(
                 "%s has become smaller; what was read before stays in use until it has not changed for %d s; "
                 "a complete file that is renamed into its place is used at once",
                 self.path,
-                SHRUNK_QUIET_S,
+                self._shrunk_quiet_s,
             )
-        if now - before.since >= (SHRUNK_QUIET_S if shrunk else QUIET_S):
+        if now - before.since >= (self._shrunk_quiet_s if shrunk else QUIET_S):
             return True
         return before.only_grown and now - before.changing_since >= GROWING_S
 
