@@ -18,7 +18,7 @@ from gateway.core.scheduling.pacing import RetryBudget
 from gateway.core.scheduling.permits import Permits
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
-from gateway.core.views.snapshot import CONCURRENCY, RATE
+from gateway.core.views.snapshot import CONCURRENCY, CREDENTIALS, RATE, SHARED_STATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,11 @@ class CallPermits:
             return None
         if not self.retries and len(self.calls) >= self.concurrent_calls:
             return CONCURRENCY
-        return RATE if self.pacer.ready_at(now) > now else None
+        if self.pacer.ready_at(now) <= now:
+            return None
+        if self.pacer.hindered:
+            return CREDENTIALS
+        return SHARED_STATE if self.pacer.misses_store else RATE
 
     def deadline(self, now: float) -> float | None:
         """Return when the next permit can be spent; None if nothing waits for one."""

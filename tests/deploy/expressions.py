@@ -12,7 +12,7 @@ from gateway.core import errors
 from gateway.core.campaigns.condition import Condition
 from gateway.core.compliance.records import GuardDecision
 from gateway.core.model import FlushReason, Outcome, Reason
-from gateway.core.views.snapshot import CONCURRENCY, RATE
+from gateway.core.views.snapshot import CONCURRENCY, CREDENTIALS, RATE, SHARED_STATE
 from gateway.telemetry import directory_metrics, fleet_metrics, guard_metrics, metric_definitions
 from gateway.telemetry.campaign_metrics import ON_HOLD
 from gateway.telemetry.counters import THROTTLES
@@ -58,7 +58,7 @@ VALUES = {
     "reason": {reason.name for reason in Reason},
     "condition": {ON_HOLD, *(condition.value for condition in Condition)},
     "result": {"ok", *_failures(errors.CallFailure)},
-    "lacking": {RATE, CONCURRENCY, "window", "room"},
+    "lacking": {RATE, CONCURRENCY, SHARED_STATE, CREDENTIALS, "window", "room"},
     "kind": {*THROTTLES, "unavailable", "refused"},
     "flush": {reason.value for reason in FlushReason},
     "operation": {*OPERATIONS, "beat", "claim", "settle", "look_up", "act", "report"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Protocol
 
 from gateway.core.fleet.messages import DemandRow
 from gateway.core.model import Priority
@@ -12,6 +13,23 @@ from gateway.core.scheduling.scheduler import Scheduler
 ROWS_LIMIT = 32
 """Turns that are reported: those that come next, and the first of each priority."""
 CALLS_LIMIT = 10_000
+
+
+class CallDemand(Protocol):
+    """The calls that the replica could make."""
+
+    @property
+    def retries(self) -> int: ...  # noqa: D102
+
+    @property
+    def exists(self) -> bool: ...  # noqa: D102
+
+    @property
+    def priority(self) -> int: ...  # noqa: D102
+
+    def rows(self, now: float) -> tuple[DemandRow, ...]:
+        """Return the turns that come next."""
+        ...
 
 
 class Demand:

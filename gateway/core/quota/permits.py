@@ -12,11 +12,12 @@ replica solo.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, TickReply, TickRequest
+from gateway.core.fleet.messages import FleetSettings, Member, TickReply, TickRequest
 from gateway.core.quota.beat_times import BEAT_EVERY_S, BUSY_BEAT_EVERY_S, IDLE_BEAT_EVERY_S, Idleness
 from gateway.core.quota.calls_under_way import CallsUnderWay
+from gateway.core.quota.demand import CallDemand
 from gateway.core.quota.granted_permits import GrantedPermits
 from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.quota.store_trust import StoreTrust
@@ -34,23 +35,6 @@ SOLO_AFTER_S = 1.1
 while by then, and reserves that part (`LOST_MS` in `shared_state/rules/membership.py`)."""
 NEVER_S = 3600.0
 """Seconds until the next permit, as `ready_at` returns it if none is known."""
-
-
-class CallDemand(Protocol):
-    """The calls that the replica could make."""
-
-    @property
-    def retries(self) -> int: ...  # noqa: D102
-
-    @property
-    def exists(self) -> bool: ...  # noqa: D102
-
-    @property
-    def priority(self) -> int: ...  # noqa: D102
-
-    def rows(self, now: float) -> tuple[DemandRow, ...]:
-        """Return the turns that come next."""
-        ...
 
 
 class QuotaMember(NamedTuple):
@@ -71,7 +55,7 @@ class FleetPermits:
 
     def __init__(self, replica: QuotaMember, slots: int, demand: CallDemand) -> None:
         self.member, self.name, settings = replica
-        self.rate = self.ceiling = self.account_rate = settings.call_rate
+        self.ceiling = self._told_rate = self._told_account_rate = settings.call_rate
         self.members: Sequence[Member] = ()
         self.differing: Sequence[str] = ()
         self.solo = self.suspended = False
@@ -110,9 +94,24 @@ class FleetPermits:
         return (grant.caller, grant.campaign_id) if grant is not None else None
 
     @property
+    def rate(self) -> float:
+        """The rate that this replica can count on: its part of what the fleet has, or its own bucket's."""
+        return self._local.rate if self.solo else self._told_rate
+
+    @property
+    def account_rate(self) -> float:
+        """The present rate of the account; that of this replica's own bucket while it is solo."""
+        return self._local.rate if self.solo else self._told_account_rate
+
+    @property
+    def misses_store(self) -> bool:
+        """Whether the shared state is why this replica permits less than it could, or nothing."""
+        return self.solo or self.suspended or self._heard_at is None
+
+    @property
     def is_cut(self) -> bool:
         """Whether the rate is lower since Connect has throttled calls, not since the store is away."""
-        return self._local.is_cut if self._is_local else self.account_rate < self.ceiling
+        return self._local.is_cut if self._is_local else self._told_account_rate < self.ceiling
 
     @property
     def hindered(self) -> bool:
@@ -131,7 +130,6 @@ class FleetPermits:
             lower = min(1.0, rate / before.call_rate) if rate else 1.0
             own_rate, own_burst = self._own_part
             self._own_part = own_rate * lower, own_burst * min(1.0, burst / before.call_burst)
-            self.rate = self.account_rate = self._own_part[0]
             self._local.set_quota(now, *self._own_part)
 
     def ready_at(self, now: float) -> float:
@@ -291,9 +289,7 @@ class FleetPermits:
             return
         self.solo = True
         self._permits.return_all()
-        rate, burst = self._own_part
-        self.rate = self.account_rate = rate
-        self._local.restart(self._heard_at + SOLO_AFTER_S, rate, burst, least=0.0)
+        self._local.restart(self._heard_at + SOLO_AFTER_S, *self._own_part, least=0.0)
 
     def _is_urgent(self, now: float) -> bool:
         """Whether the next tick should not wait for its regular time."""
@@ -378,7 +374,7 @@ class FleetPermits:
     def _follow(self, now: float, reply: TickReply) -> None:
         """Take what a reply says about the fleet."""
         self.members, self.differing, self._agreed = reply.members, reply.differing, reply.settings
-        self.account_rate, ceiling = reply.rate, reply.settings.call_rate
+        self._told_account_rate, ceiling = reply.rate, reply.settings.call_rate
         if ceiling != self.ceiling:
             self.ceiling = ceiling
             self._local.restart(now, ceiling, reply.settings.call_burst)
@@ -389,7 +385,7 @@ class FleetPermits:
         self._others_wait = reply.backlog > self._reported_calls
         live = sum(not member.lost for member in reply.members)
         part = self._reported_calls / reply.backlog if self._others_wait else 1.0
-        self.rate = reply.rate * max(part, 1.0 / max(1, live))
+        self._told_rate = reply.rate * max(part, 1.0 / max(1, live))
 
 
 def _pairs(counts: Counter[int]) -> tuple[tuple[int, int], ...]:

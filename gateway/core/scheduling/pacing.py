@@ -39,6 +39,7 @@ class Pacer:
     """
 
     hint: tuple[str, str] | None = None  # a permit is for any turn
+    misses_store = False
 
     def __init__(self, rate: float, burst: float) -> None:
         self.ceiling = rate

@@ -13,11 +13,17 @@ class Permits(Protocol):
     `rate` is the present rate that this process can count on, `account_rate` that of the account, and
     `ceiling` the configured one. `is_cut`: the rate is lower since Connect has throttled calls. `hint` is the
     caller and the campaign that the next permit was granted for, None if it is for any. `hindered`: AWS last
-    refused the credentials or the clock.
+    refused the credentials or the clock. `misses_store`: it permits less than it
+    could, or nothing, since the shared state does not answer or not all was read from it.
     """
 
-    rate: float
     ceiling: float
+
+    @property
+    def rate(self) -> float: ...  # noqa: D102
+
+    @property
+    def misses_store(self) -> bool: ...  # noqa: D102
 
     @property
     def account_rate(self) -> float: ...  # noqa: D102

@@ -17,8 +17,9 @@ from gateway.core.views.expiring import ExpiringBacklog
 
 PART = 500
 """Campaigns in one part of a snapshot: some milliseconds of work."""
-RATE, CONCURRENCY = "rate", "concurrency"
-"""What ready calls wait for: a permit of the call rate, or one of the concurrent calls."""
+RATE, CONCURRENCY, SHARED_STATE, CREDENTIALS = "rate", "concurrency", "shared_state", "credentials"
+"""What calls that are ready may wait for: permits of the call rate, the end of other calls, an answer of the
+shared state, or credentials and a clock that AWS accepts."""
 
 
 class CampaignFigures(NamedTuple):
@@ -70,7 +71,7 @@ class PermitWait:
     def __init__(self) -> None:
         self._lacking: str | None = None
         self._since = 0.0
-        self._seconds = {RATE: 0.0, CONCURRENCY: 0.0}
+        self._seconds = dict.fromkeys((RATE, CONCURRENCY, SHARED_STATE, CREDENTIALS), 0.0)
 
     def note(self, now: float, lacking: str | None) -> None:
         """Note what ready calls wait for from `now` on; None if none waits."""

@@ -8,6 +8,7 @@ from gateway.core.fleet.messages import Member
 from gateway.core.quota.beat_times import BUSY_BEAT_EVERY_S
 from gateway.core.quota.permits import SOLO_AFTER_S
 from gateway.core.quota.store_trust import BAD_TICKS, GOOD_TICKS, SLOW_S
+from gateway.core.scheduling.pacing import RATE_CUT
 from gateway.shared_state.rules.membership import LOST_MS
 from tests.unit.core.quota.replica import LATE_S, NOW, Bench, grant
 
@@ -29,6 +30,20 @@ def test_without_replies_a_replica_uses_its_own_part_from_an_empty_bucket(bench:
     assert len(instants) in {39, 40}
     assert bench.permits.rate == 4.0
     assert not bench.permits.is_cut, "Connect has throttled no call"
+
+
+def test_a_replica_misses_the_store_before_the_first_reply_and_while_it_is_solo_or_suspended() -> None:
+    """It is then not the rate that its calls wait for."""
+    bench = Bench()
+    found = [bench.permits.misses_store]
+    bench.tick(NOW)
+    found.append(bench.permits.misses_store)
+    bench.permits.suspended = True
+    found.append(bench.permits.misses_store)
+    bench.permits.suspended = False
+    bench.permits.ready_at(NOW + 10.0)
+    found.append(bench.permits.misses_store)
+    assert found == [True, False, True, True]
 
 
 def test_the_own_part_has_its_own_burst(bench: Bench) -> None:
@@ -67,6 +82,7 @@ def test_a_throttle_without_the_store_slows_down_this_replica_only(bench: Bench)
         bench.permits.throttled(late + second, late + second)
     assert bench.permits.ready_at(late + 1.0) > late + 1.0 + 1 / 4.0
     assert bench.permits.is_cut
+    assert bench.permits.rate == bench.permits.account_rate == pytest.approx(4.0 * RATE_CUT)
     assert bench.tick(late + 2.0).throttled == ()
 
 

@@ -7,10 +7,19 @@ import pytest
 from gateway.core.campaigns.condition import Condition, ConditionChange
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Engine, Limits
-from gateway.core.errors import CampaignNotRunning
+from gateway.core.errors import CampaignNotRunning, CredentialsRefused
+from gateway.core.fleet.messages import FleetSettings
 from gateway.core.model import CallReport, ItemFailure, Source, Waiter
+from gateway.core.quota.permits import QuotaMember
 from gateway.core.scheduling.source_queue import SCANNED_PART
-from gateway.core.views.snapshot import CONCURRENCY, RATE, CampaignFigures, PermitWait
+from gateway.core.views.snapshot import (
+    CONCURRENCY,
+    CREDENTIALS,
+    RATE,
+    SHARED_STATE,
+    CampaignFigures,
+    PermitWait,
+)
 from tests.unit.core.making import NOW, census_of, dial
 
 NO_LINGER = {"linger_s": 0.0, "call_rate": 0.0}
@@ -124,12 +133,17 @@ def test_a_campaign_cools_probes_and_cools_again() -> None:
     assert (second.condition, second.again) == (Condition.COOLING, True)
 
 
+def waits(seconds: dict[str, float]) -> dict[str, float]:
+    """Return what was waited for at all."""
+    return {lacking: waited_s for lacking, waited_s in seconds.items() if waited_s}
+
+
 def test_time_without_a_permit_adds_up() -> None:
     """The time from a call being ready until its permit comes is counted by cause; idle time is not."""
     permit_wait = PermitWait()
     for now, lacking in ((0.0, None), (10.0, RATE), (12.0, CONCURRENCY), (12.5, None), (20.0, None)):
         permit_wait.note(now, lacking)
-    assert permit_wait.seconds(30.0) == {RATE: 2.0, CONCURRENCY: 0.5}
+    assert waits(permit_wait.seconds(30.0)) == {RATE: 2.0, CONCURRENCY: 0.5}
     permit_wait.note(30.0, RATE)
     assert permit_wait.seconds(31.0)[RATE] == 3.0
 
@@ -138,10 +152,28 @@ def test_the_engine_names_the_limit_that_delays_calls() -> None:
     """One permit a second lacks rate; a single concurrent call lacks concurrency."""
     rate = engine_with({"a": 60}, call_rate=1.0, call_burst=1.0)
     rate.poll(NOW)
-    assert census_of(rate, NOW + 0.5).permit_wait_s == {RATE: 0.5, CONCURRENCY: 0.0}
+    assert waits(census_of(rate, NOW + 0.5).permit_wait_s) == {RATE: 0.5}
     calls = engine_with({"a": 60}, concurrent_calls=1)
     calls.poll(NOW)
-    assert census_of(calls, NOW + 0.5).permit_wait_s == {RATE: 0.0, CONCURRENCY: 0.5}
+    assert waits(census_of(calls, NOW + 0.5).permit_wait_s) == {CONCURRENCY: 0.5}
+
+
+def test_the_engine_does_not_blame_the_rate_while_aws_refuses_its_credentials() -> None:
+    """Calls that pause for that do not say that the quota is used up."""
+    engine = engine_with({"a": 60})
+    for batch in engine.poll(NOW).batches:
+        engine.completed(NOW, batch, CallReport(failure=CredentialsRefused("expired"), started_at=NOW))
+    engine.poll(NOW)
+    assert waits(census_of(engine, NOW + 0.25).permit_wait_s) == {CREDENTIALS: 0.25}
+
+
+def test_the_engine_does_not_blame_the_rate_while_the_shared_state_does_not_answer() -> None:
+    """A replica that has never reached it permits nothing, and the quota is not used up."""
+    quota = QuotaMember("a-1", "a", FleetSettings(10.0, 10.0, 1200.0))
+    engine = Engine(Limits(linger_s=0.0), random.Random(1), fleet_member="a", fleet_quota=quota)
+    engine.submit(NOW, [(Waiter(Source(), 0), dial("t0", "a"))])
+    assert engine.poll(NOW).batches == []
+    assert waits(census_of(engine, NOW + 2.0).permit_wait_s) == {SHARED_STATE: 2.0}
 
 
 def test_snapshots_change_no_decision() -> None:
