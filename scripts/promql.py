@@ -27,6 +27,22 @@ def of_account(metric: str) -> Query:
     return Query(f"max by () ({gauge} and {match}) or sum by () ({gauge} unless {match})", "")
 
 
+def of_fleet(metric: str, *by: str) -> Query:
+    """Return the maximum of a gauge over the replicas that are not on their own: these know old values."""
+    gauge, solo = f"dial_gateway_{metric}{{{ALL}}}", f"dial_gateway_fleet_solo{{{ALL}}}"
+    current = f"{gauge} unless on (namespace, job, instance) ({solo} == 1)"
+    return Query(f"max by ({', '.join(by)}) ({current})", legend_of(*by))
+
+
+def rate_in_use() -> Query:
+    """Return the call rate in use: that of the account, or the parts of replicas that send on their own."""
+    gauge, solo = f"dial_gateway_call_rate_current_per_second{{{ALL}}}", f"dial_gateway_fleet_solo{{{ALL}}}"
+    match = "on (namespace, job, instance)"
+    shared = f"max by () ({gauge} and {match} ({solo} == 0))"
+    parts = f"sum by () ({gauge} unless {match} ({solo} == 0))"
+    return Query(f"{shared} or {parts}", "")
+
+
 def largest(metric: str, *by: str, of: str = ALL) -> Query:
     """Return the maximum of a gauge over replicas."""
     return Query(f"max by ({', '.join(by)}) ({full_name(metric)}{{{of}}})", legend_of(*by))

@@ -1,7 +1,7 @@
 """The panels about replicas that act as one gateway through a shared state."""
 
 from scripts.panels.kinds import Panel, Row
-from scripts.promql import largest, named, quantile, rate, total
+from scripts.promql import largest, named, of_fleet, quantile, rate, total
 
 REPLICAS = Row(
     "Replicas with a shared state",
@@ -9,10 +9,11 @@ REPLICAS = Row(
         Panel(
             "Replicas of the fleet",
             "short",
-            "As each replica knows them. lost: vanished, and their part of the rate is reserved.",
+            "As those know them that the shared state answers. lost: vanished, and their part of the rate "
+            "is reserved.",
             (
-                named(largest("fleet_members"), "members"),
-                named(largest("fleet_members_lost"), "lost"),
+                named(of_fleet("fleet_members"), "members"),
+                named(of_fleet("fleet_members_lost"), "lost"),
             ),
         ),
         Panel(
@@ -67,7 +68,7 @@ REPLICAS = Row(
             "Settings that differ",
             "short",
             "1: replicas have different call rates, bursts or replay windows; the stricter applies.",
-            (largest("fleet_settings_differ", "instance"),),
+            (of_fleet("fleet_settings_differ", "instance"),),
         ),
     ),
 )

@@ -12,6 +12,7 @@ from scripts.promql import (
     of_account,
     quantile,
     rate,
+    rate_in_use,
     share,
     total,
 )
@@ -153,10 +154,11 @@ REQUEST_ROWS = (
             Panel(
                 "Calls a second",
                 "reqps",
-                "Attempts, the rate in use, and the configured rate (0: no limit).",
+                "Attempts, the rate in use, and the configured rate (0: no limit). Without the shared state, "
+                "the rate in use is that of all replicas' parts.",
                 (
                     named(rate("connect_calls"), "calls"),
-                    named(of_account("call_rate_current_per_second"), "kept"),
+                    named(rate_in_use(), "kept"),
                     named(of_account("call_rate_ceiling_per_second"), "as set"),
                 ),
             ),
@@ -173,7 +175,8 @@ REQUEST_ROWS = (
                 "Share of time that calls lack a permit",
                 "percentunit",
                 "rate near 1 for long: the quota is used up. concurrency: raise "
-                "DIAL_GATEWAY_MAX_CONCURRENT_CALLS.",
+                "DIAL_GATEWAY_MAX_CONCURRENT_CALLS. shared_state: it does not answer. credentials: AWS "
+                "refuses them, or the clock.",
                 (rate("permit_wait_seconds", "instance", "lacking"),),
             ),
             Panel(

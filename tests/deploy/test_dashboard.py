@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from scripts import chart, dashboard, panels
+from scripts import alerts, chart, check_alerts, dashboard, panels, promql
 from tests.deploy import expressions
 
 LINK = chart.ROOT / "deploy" / "grafana" / "dial-gateway.json"
@@ -101,3 +103,36 @@ def test_panels_do_not_overlap() -> None:
     assert max(x for x, _ in cells) < 24
     assert rows == [row.title for row in panels.ROWS]
     assert len({panel["id"] for panel in MADE["panels"]}) == len(MADE["panels"])
+
+
+RATE = "dial_gateway_call_rate_current_per_second"
+SOLO = "dial_gateway_fleet_solo"
+PARTS = {f'{RATE}{{instance="{replica}"}}': value for replica, value in (("a", 3.0), ("b", 3.5))}
+
+
+@pytest.mark.parametrize(
+    ("series", "shown"),
+    [
+        (PARTS, 6.5),
+        (PARTS | {f'{SOLO}{{instance="a"}}': 1.0, f'{SOLO}{{instance="b"}}': 1.0}, 6.5),
+        (PARTS | {f'{SOLO}{{instance="a"}}': 0.0, f'{SOLO}{{instance="b"}}': 1.0}, 3.0),
+        (PARTS | {f'{SOLO}{{instance="a"}}': 0.0, f'{SOLO}{{instance="b"}}': 0.0}, 3.5),
+    ],
+    ids=["without a shared state", "all on their own", "one on its own", "all share"],
+)
+def test_the_rate_in_use_is_that_of_the_account(
+    series: dict[str, float], shown: float, tmp_path: Path
+) -> None:
+    """Replicas on their own use their parts of it together; others know the whole."""
+    promtool = alerts.find_promtool()
+    if promtool is None:
+        pytest.skip("promtool is not at hand: scripts/promtool.sh brings it")
+    look = {
+        "expr": check_alerts.filled_in(promql.rate_in_use().expr),
+        "eval_time": "1m",
+        "exp_samples": [{"labels": "{}", "value": shown}],
+    }
+    given = [{"series": name, "values": f"{value}x5"} for name, value in series.items()]
+    test = {"interval": "30s", "input_series": given, "promql_expr_test": [look]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump({"tests": [test]}))
+    alerts.run_tests(promtool, tmp_path)
