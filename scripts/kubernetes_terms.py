@@ -56,6 +56,14 @@ def fields(*required: str, **known: Schema) -> Schema:
     return {"type": "object", "additionalProperties": False, **needed, "properties": known}
 
 
+def having(*names: str, **known: Schema) -> Schema:
+    """Return a condition: an object has these fields, and they match what is `known` of them.
+
+    Each field is listed under `properties` too, or strict readers of schemas take its name for a misprint.
+    """
+    return {"required": list(names), "properties": dict.fromkeys(names, True) | known}
+
+
 def one_of(*allowed: Any) -> Schema:
     """Return the schema of these values only."""
     return {"enum": list(allowed)}
@@ -116,8 +124,8 @@ _PORTS = listed(
             port={"anyOf": [integer(1, 65535), text("[a-z0-9]([-a-z0-9]*[a-z0-9])?", maxLength=15)]},
             endPort=integer(1, 65535),
         ),
-        "if": {"required": ["endPort"]},
-        "then": {"required": ["port"], "properties": {"port": {"type": "integer"}}},
+        "if": having("endPort"),
+        "then": having("port", port={"type": "integer"}),
     }
 )
 INGRESS_RULES = listed(fields(**{"from": PEERS, "ports": _PORTS}))
@@ -145,7 +153,7 @@ VARIABLES = listed(
                 "maxProperties": 1,
             },
         ),
-        "not": {"required": ["value", "valueFrom"]},
+        "not": having("value", "valueFrom"),
     }
 )
 VOLUMES = listed(
@@ -187,7 +195,7 @@ SPREAD = listed(
             nodeAffinityPolicy=one_of("Honor", "Ignore"),
             nodeTaintsPolicy=one_of("Honor", "Ignore"),
         ),
-        "if": {"required": ["minDomains"]},
+        "if": having("minDomains"),
         "then": {"properties": {"whenUnsatisfiable": {"const": "DoNotSchedule"}}},
     }
 )
@@ -204,17 +212,17 @@ TOLERATIONS = listed(
         "allOf": [
             {
                 "anyOf": [
-                    {"required": ["key"]},
-                    {"properties": {"operator": {"const": "Exists"}}, "required": ["operator"]},
+                    having("key"),
+                    having("operator", operator={"const": "Exists"}),
                 ]
             },
             {
-                "if": {"properties": {"operator": {"const": "Exists"}}, "required": ["operator"]},
+                "if": having("operator", operator={"const": "Exists"}),
                 "then": {"properties": {"value": {"const": ""}}},
             },
             {
-                "if": {"required": ["tolerationSeconds"]},
-                "then": {"properties": {"effect": {"const": "NoExecute"}}, "required": ["effect"]},
+                "if": having("tolerationSeconds"),
+                "then": having("effect", effect={"const": "NoExecute"}),
             },
         ],
     }
@@ -228,7 +236,7 @@ _PROFILE = nullable(
             localhostProfile=text("[^/. ].*"),
         ),
         "if": {"properties": {"type": {"const": "Localhost"}}},
-        "then": {"required": ["localhostProfile"]},
+        "then": having("localhostProfile"),
         "else": {"properties": {"localhostProfile": False}},
     }
 )

@@ -236,8 +236,8 @@ def _access() -> dict[str, k8s.Schema]:
         requireClientCertificate=k8s.SWITCH,
         clientCaSecretName=k8s.NAME,
     )
-    tls["if"] = {"properties": {"enabled": {"const": True}}, "required": ["enabled"]}
-    tls["then"] = {"properties": {"secretName": {"minLength": 1}}}
+    tls["if"] = k8s.having("enabled", enabled={"const": True})
+    tls["then"] = {"properties": {"secretName": {"type": "string", "minLength": 1}}}
     tls["else"] = {"properties": {"requireClientCertificate": {"const": False}}}
     return {
         "serviceAccount": _group(create=k8s.SWITCH, name=k8s.NAME, annotations=k8s.ANNOTATIONS),

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -10,8 +11,10 @@ import pytest
 import yaml
 
 from scripts import chart
+from tests.deploy import strict_schema
 
-SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text())
+SCHEMA_PATH = chart.CHART / "values.schema.json"
+SCHEMA = json.loads(SCHEMA_PATH.read_text())
 VALUES = jsonschema.Draft7Validator(SCHEMA)
 """Made once: `jsonschema.validate` would check the whole schema again for each value."""
 DEFAULTS: dict[str, Any] = yaml.safe_load((chart.CHART / "values.yaml").read_text())
@@ -151,6 +154,31 @@ def over(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_schema_is_one() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+
+SCHEMAS = [SCHEMA_PATH, *sorted((chart.ROOT / "docs").glob("*.schema.json"))]
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: str(path.name))
+def test_strict_readers_accept_the_schema(path: Path) -> None:
+    assert list(strict_schema.faults(json.loads(path.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "fault"),
+    [
+        ({"type": "object", "if": {"required": ["a"]}}, "#/if: a is required, and not among the properties"),
+        (
+            {"type": "object", "then": {"properties": {"a": {"minLength": 1}}}},
+            "#/then/properties/a: minLength",
+        ),
+        ({"anyOf": [{"maximum": 1}]}, "#/anyOf/0: maximum without the type number"),
+        ({"type": "array", "items": {"items": {}}}, "#/items: items without the type array"),
+    ],
+)
+def test_what_strict_readers_refuse_is_found(schema: dict[str, Any], fault: str) -> None:
+    (found,) = strict_schema.faults(schema)
+    assert found.startswith(fault)
 
 
 def test_the_defaults_match_the_schema() -> None:
