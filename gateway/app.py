@@ -169,6 +169,7 @@ class Gateway:
         authorizer = Authorizer(control)
         compliance = ComplianceServicer(
             self._guard.numbers,
+            self._guard.number_checks,
             self._dispatcher.check,
             lambda: self.guard.version,
             self._clock,

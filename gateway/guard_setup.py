@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from gateway.compliance.suppression_list import LiveSuppression
 from gateway.control.audit import Audit
 from gateway.control.guard_figures import guard_figures
 from gateway.control.guard_keeper import GuardKeeper
+from gateway.control.number_checks import NumberChecks
 from gateway.control.suppressions import NumberOperations
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardRecord
@@ -25,6 +27,8 @@ LAST_RECORDS_S, LONGEST_LAST_RECORDS_S = 0.5, 5.0
 
 class GuardParts:
     """The guard of one gateway. `numbers` suppresses numbers, on all replicas of a `fleet`.
+
+    `number_checks` tells which numbers are suppressed.
 
     Raises `AccessError` and `SettingsError` if files cannot be used.
     """
@@ -46,6 +50,14 @@ class GuardParts:
         self._trail = trail_of(settings, self.keeper.hashing.of, environment)
         dispatcher.tell_guard_decisions(self._decided)
         self.numbers = self._number_operations(settings, audit, fleet)
+        self.number_checks = NumberChecks(
+            self.keeper.suppressions,
+            self.keeper.hashing,
+            lambda: self.keeper.list_rules,
+            self.numbers.lifetime,
+            None if fleet is None else fleet.suppressions,
+            audit=audit,
+        )
 
     def start(self) -> None:
         """Decide from now on, if there are rules or suppressed numbers, or a trail of what is sent."""
@@ -76,7 +88,7 @@ class GuardParts:
         keeper = self.keeper
         live, file = keeper.suppressions.live, suppression_file_of(settings, keeper.hashing)
         for kept in () if file is None else file.kept:
-            live.add(kept.number_hash, kept.at, kept.reason)
+            live.add(kept.number_hash, LiveSuppression(kept.at, kept.actor, kept.reason))
         shared = None if fleet is None else fleet.suppressions
         if shared is not None:
             shared.serve(live, keeper.hashing)

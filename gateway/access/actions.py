@@ -17,3 +17,4 @@ class NumberRight(StrEnum):
 
     SUPPRESS = "suppress"
     END_SUPPRESSIONS = "end_suppressions"
+    SEE_SUPPRESSIONS = "see_suppressions"

@@ -118,6 +118,7 @@ class PolicyEntry:
 _NUMBERS_IN_WORDS = {
     NumberRight.SUPPRESS: "suppress numbers",
     NumberRight.END_SUPPRESSIONS: "end suppressions of numbers",
+    NumberRight.SEE_SUPPRESSIONS: "see which numbers are suppressed",
 }
 
 

@@ -19,7 +19,7 @@ class AccessRefusal(StrEnum):
     CAMPAIGN = "campaign"  # a dial request for another's campaign
     PRIORITY = "priority"  # a request above the granted priority; it is accepted at the granted one
     STEERING = "steering"  # a hold, release or purge
-    NUMBERS = "numbers"  # a suppression of a number, or the end of one
+    NUMBERS = "numbers"  # a suppression of a number, the end of one, or a look-up
     FORGED = "forged_identity"  # a call that claims an identity in a header, from no trusted proxy
     GUESSING = "admin_guessing"  # a change on the admin port from an address with too many wrong tokens
     TOKEN = "admin_token"  # a change on the admin port  # noqa: S105 - no token, but a name

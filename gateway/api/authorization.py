@@ -84,7 +84,7 @@ class Authorizer:
         if not grant.may(action, campaign_id):
             await self._refuse(caller, AccessRefusal.STEERING, context)
 
-    async def may_change_numbers(self, right: NumberRight, context: CallContext) -> Caller:
+    async def may_with_numbers(self, right: NumberRight, context: CallContext) -> Caller:
         """Return the caller. Ends the call if it does not have this right for phone numbers."""
         caller, grant = await self.known(context)
         if not grant.may_with_numbers(right):

@@ -1,9 +1,9 @@
-"""ComplianceService: suppresses numbers, allows them again, and checks dial requests without sending them."""
+"""ComplianceService: suppresses numbers, allows them again, looks them up, and checks dial requests."""
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
@@ -16,10 +16,12 @@ from gateway.access.refusal import AccessRefusal
 from gateway.api.authorization import Authorizer, actor_of
 from gateway.api.campaign_names import NamedCampaigns, is_name
 from gateway.api.method_handlers import only_message, unary
+from gateway.api.open_checks import OpenChecks
 from gateway.api.wire import compliance as wire
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import Incoming, TooLargeError, Unreadable, UnreadableError
 from gateway.api.wire.status_details import ErrorReason, end_call
+from gateway.control.number_checks import NumberChecks
 from gateway.control.operations import InvalidOperation, OperationError, Operator
 from gateway.control.suppressions import (
     EndNotShared,
@@ -46,8 +48,8 @@ SERVICE = pb.DESCRIPTOR.services_by_name["ComplianceService"].full_name
 LONGEST_LIST, CHECKED_AT_ONCE = 1_000, 20
 """The most dial requests in one check, and how many are checked without a pause: a millisecond, or twenty if
 all numbers must be looked up."""
-CHECKS, CALLER_CHECKS = 50, 4
-"""Checks that may be open at once: in all, and of one caller."""
+NUMBERS_AT_ONCE = 1_000
+"""The most numbers in one look-up."""
 _BUG = "a call about compliance met a bug:\n%s"
 _REASONS: dict[type[OperationError], ErrorReason] = {
     InvalidOperation: ErrorReason.INVALID_FIELD,
@@ -64,49 +66,55 @@ _NOT_YET = Checked(
     Reason.ACCESS_DENIED,
     "campaign_id: the policy of this gateway grants by names or tags of campaigns, which are not known yet",
 )
-_RIGHTS = {
+_RIGHTS: dict[type[Any], NumberRight] = {
     pb.SuppressNumberRequest: NumberRight.SUPPRESS,
     pb.AllowNumberRequest: NumberRight.END_SUPPRESSIONS,
+    pb.CheckNumbersRequest: NumberRight.SEE_SUPPRESSIONS,
 }
-Response = TypeVar("Response", pb.SuppressNumberResponse, pb.AllowNumberResponse)
-NumberRequest = pb.SuppressNumberRequest | pb.AllowNumberRequest
+Response = TypeVar("Response", pb.SuppressNumberResponse, pb.AllowNumberResponse, pb.CheckNumbersResponse)
+NumberRequest = pb.SuppressNumberRequest | pb.AllowNumberRequest | pb.CheckNumbersRequest
 
 
 class ComplianceServicer:
     """The service of `protos/dialgateway/v1/compliance_service.proto`.
 
-    `check` returns what would happen to dial requests, `guard_version` the version of the guard file.
+    `number_checks` tells which numbers are suppressed, `check` what would happen to dial requests, and
+    `guard_version` the version of the guard file.
     """
 
     def __init__(
         self,
         numbers: NumberOperations,
+        number_checks: NumberChecks,
         check: Callable[[Sequence[DialRequest]], Awaitable[Sequence[Checked]]],
         guard_version: Callable[[], str],
         clock: SystemClock,
         authorizer: Authorizer,
         directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
-        self._numbers = numbers
+        self._numbers, self._number_checks = numbers, number_checks
         self._check, self._guard_version = check, guard_version
         self._clock = clock
         self._authorizer = authorizer
         self._directory = directory
-        self._open: Counter[str] = Counter()
+        self._open = OpenChecks()
         self._turn = asyncio.Lock()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the gRPC handlers. They authorize a caller before they read its message."""
-        authorizer = self._authorizer
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "SuppressNumber": unary(self.SuppressNumber, pb.SuppressNumberRequest, authorizer),
-            "AllowNumber": unary(self.AllowNumber, pb.AllowNumberRequest, authorizer),
+            "SuppressNumber": self._of_numbers(self.SuppressNumber, pb.SuppressNumberRequest),
+            "AllowNumber": self._of_numbers(self.AllowNumber, pb.AllowNumberRequest),
+            "CheckNumbers": self._of_numbers(self.CheckNumbers, pb.CheckNumbersRequest),
             "CheckDialRequests": grpc.stream_unary_rpc_method_handler(
                 self.CheckDialRequests,
                 response_serializer=pb.CheckDialRequestsResponse.SerializeToString,
             ),
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    def _of_numbers(self, method: Any, request: type[NumberRequest]) -> "grpc.RpcMethodHandler[Any, Any]":
+        return unary(method, request, partial(self._authorizer.may_with_numbers, _RIGHTS[request]))
 
     # --- numbers --------------------------------------------------------------------------------------
 
@@ -120,6 +128,16 @@ class ComplianceServicer:
     ) -> pb.AllowNumberResponse:
         return await self._answered(self._allow, request, context)
 
+    async def CheckNumbers(  # noqa: N802, D102
+        self, request: pb.CheckNumbersRequest, context: "Context"
+    ) -> pb.CheckNumbersResponse:
+        caller = self._authorizer.caller_of(context)
+        async with self._open.one(caller, context):
+            if len(request.phone_numbers) > NUMBERS_AT_ONCE:
+                text = f"phone_numbers: at most {NUMBERS_AT_ONCE:,} in one call"
+                await end_call(context, ErrorReason.LIST_TOO_LONG, text)
+            return await self._answered(self._look_up, request, context)
+
     async def _suppress(
         self, request: pb.SuppressNumberRequest, operator: Operator
     ) -> pb.SuppressNumberResponse:
@@ -128,6 +146,10 @@ class ComplianceServicer:
     async def _allow(self, request: pb.AllowNumberRequest, operator: Operator) -> pb.AllowNumberResponse:
         return wire.allowed(await self._numbers.allow(request.phone_number, operator))
 
+    async def _look_up(self, request: pb.CheckNumbersRequest, operator: Operator) -> pb.CheckNumbersResponse:
+        done = await self._number_checks.check(request.phone_numbers, operator)
+        return await wire.numbers_checked(done, self._guard_version())
+
     async def _answered(
         self,
         handler: Callable[[Any, Operator], Awaitable[Response]],
@@ -135,7 +157,7 @@ class ComplianceServicer:
         context: "Context",
     ) -> Response:
         """Authorize and run a handler, and end the call if the request is invalid or the handler fails."""
-        caller = await self._authorizer.may_change_numbers(_RIGHTS[type(request)], context)
+        caller = await self._authorizer.may_with_numbers(_RIGHTS[type(request)], context)
         handling = asyncio.ensure_future(handler(request, Operator(actor_of(caller), request.reason)))
         try:
             # Shielded: a suppression and its audit record are completed even if the caller disconnects.
@@ -154,24 +176,17 @@ class ComplianceServicer:
         self, messages: AsyncIterator[bytes], context: "Context"
     ) -> pb.CheckDialRequestsResponse:
         caller, _ = await self._authorizer.may_dial(context)
-        if self._open.total() >= CHECKS or self._open[caller.key] >= CALLER_CHECKS:
-            await end_call(
-                context, ErrorReason.STREAM_LIMIT, "too many checks are open; check one after another"
-            )
-        self._open[caller.key] += 1
         try:
-            await context.send_initial_metadata(())
-            message = await self._message(messages, context)
-            return await self._checked(message, caller, context)
+            async with self._open.one(caller, context):
+                await context.send_initial_metadata(())
+                message = await self._message(messages, context)
+                return await self._checked(message, caller, context)
         except (grpc.aio.AbortError, asyncio.CancelledError):
             raise
         except UnreadableError:
             await end_call(context, ErrorReason.UNREADABLE_MESSAGE, "this is no CheckDialRequestsRequest")
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await _broken(bug, context)
-        finally:
-            self._open[caller.key] -= 1
-            self._open += Counter()  # drops callers without a check
 
     async def _message(self, messages: AsyncIterator[bytes], context: "Context") -> Incoming:
         """Read the message of a check, whose fields have the numbers of a message of a stream."""

@@ -6,7 +6,7 @@ message is the same as one with a stream of messages, so each method is register
 stream.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -20,6 +20,7 @@ from gateway.api.wire.status_details import ErrorReason, end_call
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
     Method = grpc.RpcMethodHandler[Any, Any]
+    Authorize = Callable[[Context], Awaitable[object]]
 
 SERVICE = pb.DESCRIPTOR.services_by_name["CampaignService"].full_name
 REQUEST_BYTES = 64 * 1024
@@ -29,27 +30,30 @@ REQUEST_BYTES = 64 * 1024
 def campaign_handlers(servicer: CampaignServicer, authorizer: Authorizer) -> grpc.GenericRpcHandler:
     """Return the gRPC handlers for the methods of CampaignService."""
     methods = {
-        "ListCampaigns": unary(servicer.ListCampaigns, pb.ListCampaignsRequest, authorizer),
-        "HoldCampaign": unary(servicer.HoldCampaign, pb.HoldCampaignRequest, authorizer),
-        "ReleaseCampaign": unary(servicer.ReleaseCampaign, pb.ReleaseCampaignRequest, authorizer),
-        "PurgeCampaign": unary(servicer.PurgeCampaign, pb.PurgeCampaignRequest, authorizer),
-        "WatchCampaigns": _watch(servicer, authorizer),
+        "ListCampaigns": unary(servicer.ListCampaigns, pb.ListCampaignsRequest, authorizer.known),
+        "HoldCampaign": unary(servicer.HoldCampaign, pb.HoldCampaignRequest, authorizer.known),
+        "ReleaseCampaign": unary(servicer.ReleaseCampaign, pb.ReleaseCampaignRequest, authorizer.known),
+        "PurgeCampaign": unary(servicer.PurgeCampaign, pb.PurgeCampaignRequest, authorizer.known),
+        "WatchCampaigns": _watch(servicer, authorizer.known),
     }
     return grpc.method_handlers_generic_handler(SERVICE, methods)
 
 
-def unary(method: Any, request: type[Any], authorizer: Authorizer) -> "Method":
-    """Return the handler of a method with one request and one response."""
+def unary(method: Any, request: type[Any], authorize: "Authorize") -> "Method":
+    """Return the handler of a method with one request and one response.
+
+    `authorize` ends the call of a caller whose request need not be read.
+    """
 
     async def handle(messages: AsyncIterator[bytes], context: "Context") -> Any:
-        return await method(await _first(messages, request, authorizer, context), context)
+        return await method(await _first(messages, request, authorize, context), context)
 
     return grpc.stream_unary_rpc_method_handler(handle, response_serializer=_serialized)
 
 
-def _watch(servicer: CampaignServicer, authorizer: Authorizer) -> "Method":
+def _watch(servicer: CampaignServicer, authorize: "Authorize") -> "Method":
     async def handle(messages: AsyncIterator[bytes], context: "Context") -> AsyncIterator[Any]:
-        request = await _first(messages, pb.WatchCampaignsRequest, authorizer, context)
+        request = await _first(messages, pb.WatchCampaignsRequest, authorize, context)
         async for response in servicer.WatchCampaigns(request, context):
             yield response
 
@@ -57,10 +61,10 @@ def _watch(servicer: CampaignServicer, authorizer: Authorizer) -> "Method":
 
 
 async def _first(
-    messages: AsyncIterator[bytes], request: type[Any], authorizer: Authorizer, context: "Context"
+    messages: AsyncIterator[bytes], request: type[Any], authorize: "Authorize", context: "Context"
 ) -> Any:
     """Authorize the caller, and read its request; end the call if either fails."""
-    await authorizer.known(context)
+    await authorize(context)
     await context.send_initial_metadata(())
     name: str = request.DESCRIPTOR.name
     try:

@@ -7,9 +7,11 @@ of 65,536 sorted arrays.
 Live additions are shared by replicas, so they are hashes with the key of the gateway (`number_hash`).
 """
 
+import json
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from gateway.core.hash_table import HashTable
 
@@ -62,8 +64,19 @@ def _coarse_parts(numbers: Iterable[bytes]) -> Iterator["array[int]"]:
         yield parts.pop()
 
 
+class LiveSuppression(NamedTuple):
+    """When an operator suppressed a number, who, and why.
+
+    `at` is in seconds since the epoch, 0 if it is not known.
+    """
+
+    at: float
+    actor: str
+    reason: str
+
+
 class LiveSuppressions(HashTable):
-    """Numbers that were suppressed while the gateway runs: hash, instant and reason. At most `most`.
+    """Numbers that operators have suppressed, with what is known of each suppression. At most `most`.
 
     They stay when lists are read again: a file that was written before must not allow the number again.
     """
@@ -72,26 +85,27 @@ class LiveSuppressions(HashTable):
         super().__init__()
         self._most = most
 
-    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
+    def add(self, number_hash: bytes, told: LiveSuppression | None = None) -> bool:
         """Suppress a number from now on; return whether it was not suppressed before.
 
-        Raises `OverflowError` if there are too many: a suppression must not displace another one.
+        `told` is None if it is kept elsewhere, as in a fleet. Raises `OverflowError` if there are too many: a
+        suppression must not displace another one.
         """
         if number_hash in self:
             return False
         if len(self) >= self._most:
             raise OverflowError(f"at most {self._most:,} live suppressions; add them to a list's file")
-        self.put(number_hash, f"{at!r} {reason}")
+        self.put(number_hash, "" if told is None else json.dumps(told))
         return True
 
     def remove(self, number_hash: bytes) -> bool:
         """Allow a number again, unless a list has it; return whether it was suppressed live."""
         return self.pop(number_hash) is not None
 
-    def __iter__(self) -> Iterator[tuple[bytes, float, str]]:
-        for number_hash, text in self.items():
-            at, _, reason = text.partition(" ")
-            yield number_hash, float(at), reason
+    def told(self, number_hash: bytes) -> LiveSuppression | None:
+        """Return what is known of a suppression; None if there is none, or it is kept elsewhere."""
+        text = self.get(number_hash)
+        return LiveSuppression(*json.loads(text)) if text else None
 
 
 class Suppressions:
@@ -115,9 +129,12 @@ class Suppressions:
 
         A missing list counts as if it had every number, so that nobody is called because a list is missing.
         """
+        return next(self.containing(number, names), None)
+
+    def containing(self, number: str, names: Iterable[str]) -> Iterator[str]:
+        """Yield the names of the lists that have a number, as `found_in` does."""
         written = number.encode()
         for name in names:
             table = self.lists.get(name)
             if table is None or written in table:
-                return name
-        return None
+                yield name

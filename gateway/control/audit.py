@@ -1,7 +1,7 @@
-"""The audit record: who has changed what, as events in one format, in the log and as OTLP log records.
+"""The audit record: who has changed or looked up what, as events in the log and as OTLP log records.
 
-Each event is written once the change is done. Its fields are listed in docs/audit.md; they are only added to.
-No field contains a phone number or an attribute.
+Each event is written once that is done, and all have one format. Its fields are listed in docs/audit.md; they
+are only added to. No field contains a phone number or an attribute.
 """
 
 import logging
@@ -17,7 +17,7 @@ Export = Callable[[str, str, Mapping[str, Value]], None]
 
 
 class Event(StrEnum):
-    """What has been changed."""
+    """What has been changed or looked up."""
 
     HOLD = "campaign.hold"
     RELEASE = "campaign.release"
@@ -25,6 +25,7 @@ class Event(StrEnum):
     SETTING = "setting.change"
     SUPPRESS = "number.suppress"
     ALLOW = "number.allow"
+    LOOK_UP = "number.look_up"
 
 
 class IdentifiedBy(StrEnum):
@@ -61,7 +62,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One change. `fields` are those of its kind, besides the ones that all events have."""
+    """One change, or one look-up. `fields` are those of its kind, besides the ones that all events have."""
 
     event: Event
     text: str

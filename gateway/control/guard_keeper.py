@@ -4,13 +4,14 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.access.errors import AccessError
 from gateway.access.settled_file import SYSTEM_CLOCKS, FileClocks
 from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
+from gateway.compliance.number_lookup import ListRules, rules_by_list
 from gateway.compliance.suppression_guard import SuppressionGuard
 from gateway.compliance.suppression_list import Suppressions
 from gateway.control.file_looks import FileLooks, until_settled
@@ -186,6 +187,11 @@ class GuardKeeper:
     def version(self) -> str:
         """The version of the guard file, "" without one."""
         return "" if self.rules is None else self.rules.guard.rules.version
+
+    @property
+    def list_rules(self) -> Mapping[str, ListRules]:
+        """The rules that name each list of the guard file."""
+        return {} if self.rules is None else rules_by_list(self.rules.guard.rules)
 
     @property
     def guard(self) -> RequestGuard:

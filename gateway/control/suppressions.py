@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from gateway.compliance.suppression_list import LiveSuppression
 from gateway.control.audit import Audit, AuditEvent, Event, Value
 from gateway.control.operations import InvalidOperation, OperationError, Operator, check_text
 from gateway.core.fleet.suppressions import TooManySuppressions
@@ -147,6 +148,7 @@ class NumberOperations:
         self._wall = wall
         self._fleet = fleet
         self._file = file
+        self._unkept: set[bytes] = set()  # suppressions that the file may lack
         self._audit = audit
         self.noted: Noted = lambda at, what, number_hash, actor, reason: None
 
@@ -194,20 +196,32 @@ class NumberOperations:
         self._record(Event.ALLOW, operator, done)
         return done
 
+    def lifetime(self, number_hash: bytes) -> Lifetime:
+        """Return how long a suppression lasts that is kept without a shared state."""
+        is_kept = self._file is not None and number_hash not in self._unkept
+        return Lifetime.FILE if is_kept else Lifetime.PROCESS
+
     # --- without a shared state -----------------------------------------------------------------------
 
     async def _suppress_here(self, number_hash: bytes, operator: Operator) -> NumberDone:
         at = self._wall()
-        existed = not self._numbers.add(number_hash, at, operator.reason)
+        told = LiveSuppression(at, operator.name, operator.reason)
+        existed = not self._numbers.add(number_hash, told)
         self._reviewed()
         if self._file is None:
             return NumberDone(number_hash.hex(), existed, Lifetime.PROCESS)
+        if not existed:
+            self._unkept.add(number_hash)
         try:
             await self._file.write(at, number_hash, operator.name, operator.reason, ended=False)
         except OSError as error:
+            if number_hash not in self._numbers:
+                self._unkept.add(number_hash)
             self._not_kept("the number is suppressed only until this process ends", error)
+        else:
+            self._unkept.discard(number_hash)
         finally:
-            if self._numbers.add(number_hash, at, operator.reason):  # an earlier end was written meanwhile
+            if self._numbers.add(number_hash, told):  # an earlier end was written meanwhile
                 self._reviewed()
         return NumberDone(number_hash.hex(), existed, Lifetime.FILE)
 
@@ -222,6 +236,7 @@ class NumberOperations:
             except OSError as error:
                 self._not_kept("the number stays suppressed", error)
         self._numbers.remove(number_hash)
+        self._unkept.discard(number_hash)
         self._reviewed()
         return NumberDone(number_hash.hex(), existed=True, lifetime=lifetime)
 

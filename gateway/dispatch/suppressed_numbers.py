@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from gateway.compliance.suppression_list import LiveSuppression
+
 
 class SuppressedNumbers(Protocol):
     """The suppressed numbers of this process, as its guard asks them."""
@@ -10,8 +12,11 @@ class SuppressedNumbers(Protocol):
         """Return whether a number is suppressed."""
         ...
 
-    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
-        """Suppress a number; return whether it was not suppressed. Raises `OverflowError` if too many are."""
+    def add(self, number_hash: bytes, told: LiveSuppression | None = None) -> bool:
+        """Suppress a number; return whether it was not suppressed. Raises `OverflowError` if too many are.
+
+        `told` is what is known of the suppression, None if that is kept elsewhere.
+        """
         ...
 
     def remove(self, number_hash: bytes) -> bool:
@@ -49,7 +54,7 @@ class NoNumbers:
     def __contains__(self, number_hash: bytes) -> bool:
         return False
 
-    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
+    def add(self, number_hash: bytes, told: LiveSuppression | None = None) -> bool:
         """Do nothing."""
         return True
 

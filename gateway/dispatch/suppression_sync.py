@@ -8,8 +8,7 @@ longer than `BEHIND_S` that it has not read everything.
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +34,9 @@ and in which an operator waits for that. Replicas that know suppressions propose
 has lost its data gets the key back before a new replica can fill it with hashes of another key."""
 BEHIND_S = 0.4
 """Seconds for which a replica goes on sending while it reads suppressions that a beat has told of."""
+REPORTED_AGAIN_S = 300.0
+"""Seconds after which a replica reports again what it has carried out, although nothing has changed: the
+store forgets the replicas that report nothing for 15 minutes."""
 ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
 """Seconds between two exchanges while an operator waits for confirmation, and after one that failed."""
 
@@ -67,6 +69,19 @@ class SuppressionResult:
     existed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SuppressionsRead:
+    """What came of reading the suppressions of the fleet. `complete`: everything was read.
+
+    `fleet` names the replicas that have carried out everything that was read, and those that have not. All
+    have carried out the suppressions up to the version `everywhere`.
+    """
+
+    complete: bool
+    fleet: ActionResult
+    everywhere: int = 0
+
+
 class SuppressionSync:
     """Suppresses numbers on all replicas. `now` returns seconds on the gateway's clock.
 
@@ -96,8 +111,9 @@ class SuppressionSync:
         self._key: HashKey = NoKey()
         self.changed: Callable[[], None] = lambda: None
         self._suppressions = FleetSuppressions()
-        self._reported = 0
-        self._asks: Counter[int] = Counter()
+        self._reported, self._reported_at = 0, now()
+        self._asks = 0
+        self._begun = self._answered = 0  # exchanges: how many have begun, and which was answered last
         self._seen_by: Mapping[str, int] = {}
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -204,6 +220,35 @@ class SuppressionSync:
         self._carry_out(self._suppressions.recorded(recorded))
         return SuppressionResult(await self._confirmed(recorded.version, began_with), existed=True)
 
+    async def read(self) -> SuppressionsRead:
+        """Read what the store has now, and what all replicas have carried out; takes a second or two at most.
+
+        It is one exchange if this replica knows everything already.
+        """
+        others, begun, known = self._others(), self._begun, self._suppressions
+        with self._asking():
+            try:
+                async with asyncio.timeout(self._confirmed_within_s):
+                    while self._answered <= begun or not (known.certain and self._agreed.is_set()):
+                        await self._reply.wait()
+            except TimeoutError:
+                here, missing = self._fleet.member.name, (each.name for each in others)
+                return SuppressionsRead(
+                    complete=False, fleet=ActionResult(confirmed=(here,), unconfirmed=tuple(sorted(missing)))
+                )
+        version = known.seen
+        fleet = await self._confirmed(version, others)
+        seen = [self._seen_by.get(each.member, 0) for each in [*others, *self._others()]]
+        return SuppressionsRead(complete=True, fleet=fleet, everywhere=min(seen, default=version))
+
+    def get(self, number_hash: bytes) -> Suppression | None:
+        """Return the suppression of a number, None if none is in force here; see `FleetSuppressions.get`."""
+        return self._suppressions.get(number_hash)
+
+    def __len__(self) -> int:
+        """Return how many numbers are suppressed here."""
+        return len(self._suppressions)
+
     # --- exchange -----------------------------------------------------------------------------------
 
     @property
@@ -211,16 +256,18 @@ class SuppressionSync:
         """Whether there is something to read, to offer or to report."""
         known = self._suppressions
         is_told = known.seen == self._reported and self._agreed.is_set()
-        return known.behind or known.has_offers or not is_told
+        is_forgotten_soon = self._now() - self._reported_at >= REPORTED_AGAIN_S
+        return known.behind or known.has_offers or not is_told or is_forgotten_soon
 
     @property
     def _wants_exchange(self) -> bool:
-        return self._has_news or bool(self._asks)
+        return self._has_news or self._asks > 0
 
     async def _exchange(self) -> bool:
         """Tell the store what it lacks, and read a page; return whether it has answered."""
         known, key = self._suppressions, self._key
-        offers = known.offered()
+        self._begun += 1
+        begun, offers = self._begun, known.offered()
         request = SuppressionsRequest(
             self._fleet.member.member,
             known.seen,
@@ -228,7 +275,7 @@ class SuppressionSync:
             self._proposed(key),
             knows=key.fixed or len(known) > 0,
             offers=offers,
-            asks=bool(self._asks),
+            asks=self._asks > 0,
         )
         try:
             reply = await self._state.exchange_suppressions(request)
@@ -238,10 +285,10 @@ class SuppressionSync:
         self._is_logged = False
         if not self._agrees(key, reply):
             return False
-        self._reported = request.seen
+        self._reported, self._reported_at = request.seen, self._now()
         self._carry_out(known.read(reply, offers))
         if request.asks:
-            self._seen_by = reply.seen
+            self._answered, self._seen_by = begun, reply.seen
             self._reply.set()
             self._reply = asyncio.Event()
         self._judge()
@@ -298,7 +345,7 @@ class SuppressionSync:
             self._numbers.remove(number_hash)
         try:
             for one in changes.added:
-                self._numbers.add(one.number_hash, one.at_ms / 1000, one.reason)
+                self._numbers.add(one.number_hash)
         except OverflowError:
             self._too_many = True
             self._judge()
@@ -316,21 +363,24 @@ class SuppressionSync:
         A replica that was a member when the action was requested is named even if it has left since: it may
         be alive without reaching the store.
         """
-        self._asks[version] += 1
-        self._wanted.set()
-        try:
+        with self._asking(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._confirmed_within_s):
                 while not self._all_have_seen(version):
                     await self._reply.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._asks[version] -= 1
-            self._asks += Counter()  # drops versions that nobody asks for
         confirmed, unconfirmed = [self._fleet.member.name], list[str]()
         for member in {each.member: each for each in [*began_with, *self._others()]}.values():
             (confirmed if self._has_seen(member, version) else unconfirmed).append(member.name)
         return ActionResult(confirmed=tuple(sorted(confirmed)), unconfirmed=tuple(sorted(unconfirmed)))
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Have each exchange ask what the other replicas have carried out; one begins at once."""
+        self._asks += 1
+        self._wanted.set()
+        try:
+            yield
+        finally:
+            self._asks -= 1
 
     def _has_seen(self, member: Member, version: int) -> bool:
         return self._seen_by.get(member.member, 0) >= version

@@ -362,7 +362,7 @@ async def test_what_rules_refuse_is_shown(page: Page, world: World) -> None:
     shown = "document.querySelector('#guard').checkVisibility()"
     assert not await page.run(shown)
     keeper = world.gateway.guard
-    keeper.suppressions.live.add(keeper.hashing.of(PHONE), time.time(), "asked")
+    keeper.suppressions.live.add(keeper.hashing.of(PHONE))
     keeper.activate()
     assert verdicts(await world.ask(dial("no"))) == ["REJECTED SUPPRESSED NEVER"]
     rows = "[...document.querySelectorAll('#guard-rows td')].map(e => e.textContent).join()"

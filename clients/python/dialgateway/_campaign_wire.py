@@ -99,7 +99,10 @@ def action_done(response: ActionResponse) -> ActionDone:
 
 
 def confirmation(
-    response: ActionResponse | compliance_pb.SuppressNumberResponse | compliance_pb.AllowNumberResponse,
+    response: ActionResponse
+    | compliance_pb.SuppressNumberResponse
+    | compliance_pb.AllowNumberResponse
+    | compliance_pb.CheckNumbersResponse,
 ) -> Confirmation | None:
     """Convert the names of the replicas that have carried out an action; None without a shared state."""
     if not response.HasField("confirmation"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from dialgateway import _compliance_wire as wire
 from dialgateway._campaign_calls import TIMEOUT_S, CampaignCalls, SyncCampaignCalls
-from dialgateway.compliance import DialChecks, NumberAllowed, NumberSuppressed
+from dialgateway.compliance import DialChecks, NumberAllowed, NumberChecks, NumberSuppressed
 from dialgateway.v1 import compliance_service_pb2 as pb
 from dialgateway.v1.compliance_service_pb2_grpc import ComplianceServiceStub
 from dialgateway.values import DialRequest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ComplianceCalls(CampaignCalls, ABC):
-    """Suppresses numbers, allows them again, and checks dial requests, with asyncio.
+    """Suppresses numbers, allows them again, looks them up, and checks dial requests, with asyncio.
 
     Each method raises the errors that `CampaignCalls` names, with `CallFailed.reason` as error_reason.proto
     documents it.
@@ -52,6 +52,20 @@ class ComplianceCalls(CampaignCalls, ABC):
             response = await stub.AllowNumber(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.allowed(response)
 
+    async def check_numbers(self, phone_numbers: Sequence[str], reason: str = "") -> NumberChecks:
+        """Return which numbers, given in the form E.164, are suppressed, by whom, since when and why.
+
+        Nothing is changed. The reason is for the gateway's audit record, which has no number. Raises
+        CallFailed (UNIMPLEMENTED) if the gateway is older than this call.
+        """
+        responses: list[pb.CheckNumbersResponse] = []
+        async with self._calls_of(ComplianceServiceStub) as made:
+            stub = cast("ComplianceServiceAsyncStub", made)
+            for message in wire.number_messages(phone_numbers, reason):
+                response = await stub.CheckNumbers(message, timeout=TIMEOUT_S, metadata=self._metadata)
+                responses.append(response)
+        return wire.numbers_checked(len(phone_numbers), responses)
+
     async def check_dial_requests(self, campaign_id: str, requests: Sequence[DialRequest]) -> DialChecks:
         """Return what the gateway would do with dial requests of a campaign now; nothing is sent."""
         responses: list[tuple[int, pb.CheckDialRequestsResponse]] = []
@@ -64,7 +78,7 @@ class ComplianceCalls(CampaignCalls, ABC):
 
 
 class SyncComplianceCalls(SyncCampaignCalls, ABC):
-    """Suppresses numbers, allows them again, and checks dial requests, as `ComplianceCalls` does."""
+    """Suppresses numbers, allows them again, looks them up, and checks dial requests, without asyncio."""
 
     def suppress_number(self, phone_number: str, reason: str) -> NumberSuppressed:
         """Send nothing more to a number, given in the form E.164, from any campaign.
@@ -88,6 +102,19 @@ class SyncComplianceCalls(SyncCampaignCalls, ABC):
         with self._calls_of(ComplianceServiceStub) as stub:
             response = stub.AllowNumber(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.allowed(response)
+
+    def check_numbers(self, phone_numbers: Sequence[str], reason: str = "") -> NumberChecks:
+        """Return which numbers, given in the form E.164, are suppressed, by whom, since when and why.
+
+        Nothing is changed. The reason is for the gateway's audit record, which has no number. Raises
+        CallFailed (UNIMPLEMENTED) if the gateway is older than this call.
+        """
+        responses: list[pb.CheckNumbersResponse] = []
+        with self._calls_of(ComplianceServiceStub) as stub:
+            for message in wire.number_messages(phone_numbers, reason):
+                response = stub.CheckNumbers(message, timeout=TIMEOUT_S, metadata=self._metadata)
+                responses.append(response)
+        return wire.numbers_checked(len(phone_numbers), responses)
 
     def check_dial_requests(self, campaign_id: str, requests: Sequence[DialRequest]) -> DialChecks:
         """Return what the gateway would do with dial requests of a campaign now; nothing is sent."""

@@ -44,6 +44,71 @@ class NumberAllowed:
     confirmation: Confirmation | None
 
 
+class NumberStatus(StrEnum):
+    """Whether a number is suppressed. UNSPECIFIED is something that only a newer gateway knows.
+
+    SUPPRESSED: by an operator, for every campaign. LISTED: no operator is known to have suppressed it, but a
+    list that rules enforce has it, for their campaigns. UNKNOWN: the gateway cannot tell now. INVALID: it is
+    no phone number in the form E.164.
+    """
+
+    UNSPECIFIED = "UNSPECIFIED"
+    NOT_SUPPRESSED = "NOT_SUPPRESSED"
+    SUPPRESSED = "SUPPRESSED"
+    LISTED = "LISTED"
+    UNKNOWN = "UNKNOWN"
+    INVALID = "INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberCheck:
+    """Whether a number is suppressed; `index` is its position. The number itself is not repeated.
+
+    If it is SUPPRESSED, `suppressed_at`, `suppressed_by`, `reason` and `lifetime` tell since when, by whom,
+    why and until when, and `on_all_replicas` whether the shared state and all replicas of a fleet have the
+    suppression. `lists` are the lists of the guard file that have the number, also those that no rule
+    enforces. `detail` is the rule that an INVALID number breaks.
+    """
+
+    index: int
+    status: NumberStatus
+    number_hash: str = ""
+    suppressed_at: datetime | None = None
+    suppressed_by: str = ""
+    reason: str = ""
+    lifetime: SuppressionLifetime = SuppressionLifetime.UNSPECIFIED
+    on_all_replicas: bool = False
+    lists: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberList:
+    """A list of the guard file: the rules that refuse its numbers, and those that only observe."""
+
+    name: str
+    enforced_by: tuple[str, ...]
+    observed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChecks:
+    """The checks of some numbers, in their order.
+
+    `suppressed_by_operators` counts all such suppressions. `complete`: the replica that answered knows all of
+    them. `confirmation` names the replicas that have carried out all that it knows; None without a shared
+    state. `lists` and `guard_version` are those of the replica that answered; the version is "" without a
+    guard file.
+    """
+
+    checks: tuple[NumberCheck, ...]
+    suppressed_by_operators: int
+    complete: bool
+    confirmation: Confirmation | None
+    lists: tuple[NumberList, ...]
+    guard_version: str
+
+
 class DialCheckVerdict(StrEnum):
     """What the gateway would do with a dial request. UNSPECIFIED is something that only a newer one knows.
 

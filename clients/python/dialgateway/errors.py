@@ -114,6 +114,10 @@ _HINTS = (
         "the gateway's certificate is not of the authority that this client trusts, or not for this name",
     ),
     (
+        ("Method not found",),
+        "the gateway is older than this call: update it",
+    ),
+    (
         ("failed to connect", "Socket closed"),
         "the gateway closed the connection at once: its port may expect TLS, or a certificate of the client",
     ),

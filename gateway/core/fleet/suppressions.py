@@ -12,7 +12,7 @@ ended in the second.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.core.hash_table import PARTS, HashTable
 
@@ -142,6 +142,22 @@ class FleetSuppressions:
     def has_offers(self) -> bool:
         """Whether the store lacks suppressions that are in force here, or may lack some."""
         return len(self._unrecorded) > 0 or self._part is not None
+
+    @property
+    def certain(self) -> bool:
+        """Whether the store has no suppression, as far as it has told, that is not in force here."""
+        return not self.behind and self._part is None
+
+    def get(self, number_hash: bytes) -> Suppression | None:
+        """Return the suppression of a number, None if it is not in force here.
+
+        Its version is 0 as long as the store may lack it.
+        """
+        text = self._known.get(number_hash)
+        if text is None:
+            return None
+        found = _unpacked(number_hash, text)
+        return replace(found, version=0) if number_hash in self._unrecorded else found
 
     def told(self, epoch: str, version: int) -> None:
         """Note the epoch and the newest version of the store, as a beat has returned them."""

@@ -199,7 +199,7 @@ def _check_agreement(fleet: SuppressingFleet) -> None:
     keys = {fleet.hashes[name].key for name in fleet.replicas}
     fleet.promises.check(keys == {stored.key}, "replicas hash with different keys", keys, stored.key)
     for name in fleet.replicas:
-        known = {number_hash for number_hash, _, _ in fleet.live[name]}
+        known = {number_hash for number_hash, _ in fleet.live[name].items()}
         fleet.promises.check(known == kept, "a replica knows other suppressions", name, len(known), len(kept))
     for phone, asked in fleet.asked.items():
         is_kept = not fleet._is_known(phone) or all(

@@ -107,7 +107,7 @@ def test_rules_about_numbers_do_not_apply_to_an_email() -> None:
     """Lists, regions, kinds and the suppressions of operators are about numbers."""
     suppressions = Suppressions()
     suppressions.publish({"no": table_of(NEW_YORK)})
-    suppressions.live.add(HASHING.of(NEW_YORK), NOON, "asked")
+    suppressions.live.add(HASHING.of(NEW_YORK))
     about_numbers = f"{ALWAYS}, lists: ['no'], regions: [DE], kinds: [MOBILE], numbers: valid"
     found = guard(rules(about_numbers, more="lists: {'no': {file: x}}"), suppressions=suppressions)
     assert decide(found, "email").kind is ALLOWED

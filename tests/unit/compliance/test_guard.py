@@ -173,7 +173,7 @@ def test_live_suppressions_apply_to_all_campaigns(rule: str) -> None:
     suppressions = Suppressions()
     found = guard(rules(rule), suppressions=suppressions)
     assert found.decide(NOON, request()).kind is ALLOWED
-    suppressions.live.add(HASHING.of(NEW_YORK), NOON, "asked on the phone")
+    suppressions.live.add(HASHING.of(NEW_YORK))
     assert reasons(found.decide(NOON, request())) == (REFUSED, Reason.SUPPRESSED)
     assert found.decide(NOON, request(LONDON)).kind is ALLOWED
 
@@ -332,7 +332,7 @@ def test_decisions_about_a_list_are_those_about_each(rules: str, now: float) -> 
     one, other = (guard(text, suppressions=suppressions) for _ in range(2))
     for _ in range(2):  # the first decisions learn about the numbers
         assert one.decide_all(now, asked) == [other.decide(now, each) for each in asked]
-    suppressions.live.add(HASHING.of(NEW_YORK), now, "asked")
+    suppressions.live.add(HASHING.of(NEW_YORK))
     found = one.decide_all(now, asked)
     assert found == [other.decide(now, each) for each in asked]
     assert found[0].reason is Reason.SUPPRESSED

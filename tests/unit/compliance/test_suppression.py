@@ -7,7 +7,7 @@ import pytest
 from gateway.compliance.errors import SuppressionFileError
 from gateway.compliance.number_hash import HASH_BYTES, NumberHash
 from gateway.compliance.suppression_file import CHUNK_BYTES, ReadList, list_reader, read_list, reloaded_list
-from gateway.compliance.suppression_list import LiveSuppressions, NumberTable, Suppressions
+from gateway.compliance.suppression_list import LiveSuppression, LiveSuppressions, NumberTable, Suppressions
 from tests.files import ManualClocks, put
 from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK
 
@@ -173,25 +173,30 @@ def test_a_list_that_was_never_there(tmp_path: Path) -> None:
 def test_lists_and_live_suppressions() -> None:
     """A list that is not there has every number. Live suppressions stay when lists change."""
     suppressions, one = Suppressions(), HASHING.of(NEW_YORK)
-    assert suppressions.live.add(one, 5.0, "on the phone")
-    assert not suppressions.live.add(one, 6.0, "again")
+    told = LiveSuppression(5.0, "Ines", "on the phone")
+    assert suppressions.live.add(one, told)
+    assert not suppressions.live.add(one, LiveSuppression(6.0, "Jon", "again"))
     suppressions.publish({"a": NumberTable([LONDON.encode()])})
     assert suppressions.found_in(LONDON, ["a"]) == "a"
     assert suppressions.found_in(LONDON, []) is None
     assert suppressions.found_in(NEW_YORK, ["a"]) is None
     assert suppressions.found_in(NEW_YORK, ["a", "b"]) == "b"
-    assert list(suppressions.live) == [(one, 5.0, "on the phone")]
+    assert list(suppressions.containing(NEW_YORK, ["a", "b"])) == ["b"]
+    assert suppressions.live.told(one) == told
     assert suppressions.live.remove(one)
     assert not suppressions.live.remove(one)
     assert one not in suppressions.live
+    assert suppressions.live.told(one) is None
+    assert suppressions.live.add(one)
+    assert suppressions.live.told(one) is None  # it is kept elsewhere
 
 
 def test_live_suppressions_are_bounded() -> None:
     """A suppression is refused loudly; it displaces none."""
     live = LiveSuppressions(most=1)
-    live.add(b"1" * 8, 0.0, "")
+    live.add(b"1" * 8)
     with pytest.raises(OverflowError, match="at most 1 live suppressions"):
-        live.add(b"2" * 8, 0.0, "")
+        live.add(b"2" * 8)
     assert b"1" * 8 in live
 
 

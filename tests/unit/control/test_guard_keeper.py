@@ -66,7 +66,7 @@ async def test_without_a_file_nothing_decides_until_a_number_is_suppressed() -> 
     await keeper.reread()
     assert not owner.given
     assert keeper.refused is None
-    keeper.suppressions.live.add(keeper.hashing.of(NEW_YORK), NOW, "asked")
+    keeper.suppressions.live.add(keeper.hashing.of(NEW_YORK))
     keeper.activate()
     keeper.activate()
     (guard,) = owner.given

@@ -133,7 +133,7 @@ async def test_a_suppression_during_an_end_is_in_force_once_it_returns(problem: 
     """The end was written first, so the suppression counts, in the file and in this process."""
     file = SlowFile(problem=problem)
     bench = Bench(file=file)
-    bench.live.add(NumberHash(b"key").of(NUMBER), 1.0, "earlier")
+    bench.live.add(NumberHash(b"key").of(NUMBER))
     end = asyncio.create_task(bench.operations.allow(NUMBER, OPERATOR))
     again = asyncio.create_task(bench.operations.suppress(NUMBER, OPERATOR))
     await asyncio.sleep(0)

@@ -11,13 +11,18 @@ import pytest
 from gateway.compliance.suppression_list import LiveSuppressions
 from gateway.core.fleet.messages import Member
 from gateway.core.fleet.store_clock import StoreClock
-from gateway.core.fleet.suppressions import TooManySuppressions
+from gateway.core.fleet.suppressions import Suppression, TooManySuppressions
 from gateway.dispatch.fleet_control import SharedStateAway
-from gateway.dispatch.suppression_sync import BEHIND_S, PROPOSED_AFTER_S, SuppressionSync
+from gateway.dispatch.suppression_sync import (
+    BEHIND_S,
+    PROPOSED_AFTER_S,
+    REPORTED_AGAIN_S,
+    SuppressionSync,
+)
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore
-from gateway.shared_state.rules.suppressions import SuppressionsRules
+from gateway.shared_state.rules.suppressions import SEEN_KEPT_MS, SuppressionsRules
 from tests.unit.dispatch.test_dispatcher import turns
 
 EPOCH_MS = 1_700_000_000_000
@@ -327,3 +332,75 @@ async def test_replies_of_an_outage_are_told_once(caplog: pytest.LogCaptureFixtu
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     with pytest.raises(SharedStateUnavailable):
         fleet.store.suppress(None)  # type: ignore[arg-type]
+
+
+async def test_a_look_up_reads_what_the_store_has_now() -> None:
+    """A suppression of which no beat has told yet is found, with one exchange, and all replicas are named."""
+    async with fleet_of("a", "b") as fleet:
+        a, b = fleet.replicas
+        acting = asyncio.create_task(a.sync.suppress(ONE, "Ines", "asked for it"))
+        await turns()
+        await fleet.beats()
+        await acting
+        b.beat()
+        await turns()
+        told = await b.sync.read()
+        assert (told.complete, told.fleet.confirmed, told.fleet.unconfirmed) == (True, ("a", "b"), ())
+        found = b.sync.get(ONE)
+        assert found is not None
+        assert (found.actor, found.reason, len(b.sync)) == ("Ines", "asked for it", 1)
+        assert 0 < found.version <= told.everywhere
+        asked = fleet.store.rules.suppressions
+        assert asked is not None
+        asked.suppress(EPOCH_MS + 200_000, Suppression(TWO, "Jon", "by another replica"))
+        assert b.sync.get(TWO) is None
+        await b.sync.read()
+        assert b.sync.get(TWO) is not None
+
+
+@pytest.mark.timed
+async def test_a_look_up_names_a_replica_that_lacks_a_suppression() -> None:
+    """What that replica has carried out before is still in force everywhere."""
+    async with fleet_of("a", "b") as fleet:
+        a, b = fleet.replicas
+        acting = asyncio.create_task(a.sync.suppress(ONE, "Ines", "asked for it"))
+        await turns()
+        await fleet.beats()
+        await acting
+        b.state.partitioned = True
+        await a.sync.suppress(TWO, "Ines", "asked for it")
+        told = await a.sync.read()
+        assert (told.complete, told.fleet.confirmed, told.fleet.unconfirmed) == (True, ("a",), ("b",))
+        one, two = a.sync.get(ONE), a.sync.get(TWO)
+        assert one is not None
+        assert two is not None
+        assert one.version <= told.everywhere < two.version
+
+
+@pytest.mark.timed
+async def test_a_look_up_without_the_store_says_so() -> None:
+    """It ends within a second or so, and a suppression that is only here has no version."""
+    async with fleet_of("a", "b") as fleet:
+        a, _ = fleet.replicas
+        fleet.store.hang()
+        with pytest.raises(SharedStateAway):
+            await a.sync.suppress(ONE, "Ines", "asked for it")
+        told = await a.sync.read()
+        assert (told.complete, told.everywhere, told.fleet.unconfirmed) == (False, 0, ("b",))
+        found = a.sync.get(ONE)
+        assert found is not None
+        assert found.version == 0
+
+
+async def test_idle_replicas_are_not_forgotten() -> None:
+    """They report again what they have carried out, before the store forgets them."""
+    async with fleet_of("a", "b") as fleet:
+        acting = asyncio.create_task(fleet.replicas[0].sync.suppress(ONE, "Ines", "asked for it"))
+        await turns()
+        await fleet.beats()
+        await acting
+        for _ in range(round(2 * SEEN_KEPT_MS / 1000 / REPORTED_AGAIN_S)):
+            fleet.seconds += REPORTED_AGAIN_S
+            await fleet.beats()
+        told = await fleet.replicas[1].sync.read()
+        assert told.fleet.unconfirmed == ()

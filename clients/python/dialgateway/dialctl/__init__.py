@@ -25,6 +25,7 @@ campaign_table.py       campaigns as plain text
 campaign_screen.py      campaigns on a terminal, by Rich
 
 number_commands.py      `dialctl suppress`, `allow`
+suppressions_command.py `dialctl suppressions`
 number_arguments.py     their arguments
 audit_command.py        `dialctl audit`         audit_arguments.py   its arguments
 audit_files.py          files of audit trails   audit_hashes.py      their hashes
@@ -44,7 +45,7 @@ from dialgateway.dialctl.campaign_arguments import CampaignArguments
 from dialgateway.dialctl.completion import CompletionArguments, print_completion
 from dialgateway.dialctl.connections_command import ConnectionsArguments, print_connections
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.number_arguments import NumberArguments
+from dialgateway.dialctl.number_arguments import NumberArguments, SuppressionsArguments
 from dialgateway.dialctl.send_arguments import CheckArguments
 from dialgateway.dialctl.terminal import accept_all_characters, tell
 
@@ -91,6 +92,10 @@ def _run(argv: Sequence[str]) -> int:
         from dialgateway.dialctl.number_commands import run_number_command
 
         return asyncio.run(run_number_command(arguments))
+    if isinstance(arguments, SuppressionsArguments):
+        from dialgateway.dialctl.suppressions_command import run_suppressions
+
+        return asyncio.run(run_suppressions(arguments))
     from dialgateway.dialctl.send import send
 
     return asyncio.run(send(arguments))

@@ -10,7 +10,7 @@ from dialgateway.dialctl.audit_arguments import AuditArguments, add_audit
 from dialgateway.dialctl.campaign_arguments import CampaignArguments, add_campaign_commands
 from dialgateway.dialctl.completion import CompletionArguments, add_completion
 from dialgateway.dialctl.connections_command import ConnectionsArguments, add_connections
-from dialgateway.dialctl.number_arguments import NumberArguments, add_number_commands
+from dialgateway.dialctl.number_arguments import NumberArguments, SuppressionsArguments, add_number_commands
 from dialgateway.dialctl.send_arguments import CheckArguments, SendArguments, add_check, add_send
 from dialgateway.dialctl.terminal import tell
 
@@ -19,6 +19,7 @@ Arguments = (
     | CheckArguments
     | CampaignArguments
     | NumberArguments
+    | SuppressionsArguments
     | AuditArguments
     | ConnectionsArguments
     | CompletionArguments

@@ -1,4 +1,4 @@
-"""The arguments of `dialctl suppress` and `allow`."""
+"""The arguments of `dialctl suppress`, `allow` and `suppressions`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ exit codes: 0 done, 1 not done (refused by the gateway, or not confirmed by ever
 usage, 3 gateway not reached, 130 interrupted"""
 
 
+_LOOK_UP = """\
+Tell for each number whether it is suppressed: by an operator, since when, by whom and why, or by a list of
+the gateway's guard file. Without a number, count the suppressions by operators. Nothing is changed. Phone
+numbers are in no output: it names the lines of FILE.
+
+FILE has one number in each line, as a suppression list has; empty lines and lines that begin with # are
+skipped."""
+_LOOK_UP_EXIT_CODES = """\
+exit codes: 0 every number is suppressed, by an operator on all replicas of a fleet, or by a list that rules
+enforce; 1 not every number is, or a replica is missing; 2 wrong usage, 3 gateway not reached, 130
+interrupted"""
+
+
 @dataclass(frozen=True, slots=True)
 class NumberArguments:
     """The checked arguments of one command. The number is in the form E.164."""
@@ -33,8 +46,28 @@ class NumberArguments:
         return f"NumberArguments({self.command})"
 
 
+@dataclass(frozen=True, slots=True)
+class SuppressionsArguments:
+    """The checked arguments of `dialctl suppressions`: numbers in the form E.164, or a file with numbers.
+
+    `missing`: show only those that are not suppressed on all replicas.
+    """
+
+    gateway: Connection
+    phone_numbers: tuple[str, ...]
+    file: str | None = None
+    reason: str = ""
+    region: str | None = None
+    missing: bool = False
+    output: OutputFormat = OutputFormat.TEXT
+
+    def __repr__(self) -> str:
+        """Leave out the numbers."""
+        return f"SuppressionsArguments({len(self.phone_numbers)} numbers)"
+
+
 def add_number_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the two commands to the parser."""
+    """Add the three commands to the parser."""
     _add(
         commands,
         "suppress",
@@ -48,6 +81,7 @@ def add_number_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
         "end the suppression of a number",
         "Lists of the guard file stay in force. Dial requests that were answered SUPPRESSED are not sent.",
     )
+    _add_suppressions(commands)
 
 
 def _add(
@@ -66,20 +100,65 @@ def _add(
     command.add_argument(
         "--reason", metavar="TEXT", type=reason, required=True, help="the reason, for the gateway's log"
     )
-    command.add_argument(
-        "--region", metavar="CC", help="country of a number without '+', such as US; needs phonenumbers"
-    )
+    _add_region(command)
     add_connection(command)
     add_output(command, wide="also the hash of the number, as in the gateway's log", json_="a document")
     command.set_defaults(build=_arguments)
 
 
+def _add_suppressions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "suppressions",
+        help="tell which numbers are suppressed, since when, by whom and why",
+        description=_LOOK_UP,
+        epilog=_LOOK_UP_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("numbers", metavar="NUMBER", nargs="*", help="such as +12025550123; '-' reads them")
+    command.add_argument("--numbers", metavar="FILE", dest="file", help="a file of numbers")
+    command.add_argument("--missing", action="store_true", help="show only what is not suppressed")
+    command.add_argument("--reason", metavar="TEXT", type=reason, help="the reason, for the gateway's log")
+    _add_region(command)
+    add_connection(command)
+    add_output(
+        command, wide="also hashes, and how long they last", json_="a document for each number, and a summary"
+    )
+    command.set_defaults(build=_suppressions_arguments)
+
+
+def _add_region(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--region", metavar="CC", help="country of a number without '+', such as US; needs phonenumbers"
+    )
+
+
 def _arguments(chosen: argparse.Namespace) -> NumberArguments:
     written = sys.stdin.readline() if chosen.number == "-" else chosen.number
-    try:
-        number, _ = PhoneNumbers(chosen.region).clean(written)
-    except BadNumber as bad:
-        raise UnusableFile(f"NUMBER: {bad}") from None
+    number = _clean(PhoneNumbers(chosen.region), written)
     return NumberArguments(
         chosen.command, connection_of(chosen), number, chosen.reason, OutputFormat(chosen.output)
     )
+
+
+def _suppressions_arguments(chosen: argparse.Namespace) -> SuppressionsArguments:
+    if chosen.numbers and chosen.file is not None:
+        raise UnusableFile("give either numbers or --numbers FILE")
+    if chosen.numbers == ["-"]:
+        chosen.numbers, chosen.file = [], "-"
+    cleaning = PhoneNumbers(chosen.region)
+    return SuppressionsArguments(
+        connection_of(chosen),
+        tuple(_clean(cleaning, written) for written in chosen.numbers),
+        chosen.file,
+        chosen.reason or "",
+        chosen.region,
+        chosen.missing,
+        OutputFormat(chosen.output),
+    )
+
+
+def _clean(cleaning: PhoneNumbers, written: str) -> str:
+    try:
+        return cleaning.clean(written)[0]
+    except BadNumber as bad:
+        raise UnusableFile(f"NUMBER: {bad}") from None

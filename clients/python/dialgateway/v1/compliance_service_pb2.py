@@ -17,7 +17,7 @@ from dialgateway.v1 import dial_request_service_pb2 as dialgateway_dot_v1_dot_di
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'dialgateway/v1/compliance_service.proto\x12\x0e\x64ialgateway.v1\x1a%dialgateway/v1/campaign_service.proto\x1a)dialgateway/v1/dial_request_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"=\n\x15SuppressNumberRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb4\x01\n\x16SuppressNumberResponse\x12\x13\n\x0bnumber_hash\x18\x01 \x01(\t\x12\x1a\n\x12\x61lready_suppressed\x18\x02 \x01(\x08\x12\x35\n\x08lifetime\x18\x03 \x01(\x0e\x32#.dialgateway.v1.SuppressionLifetime\x12\x32\n\x0c\x63onfirmation\x18\x04 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\":\n\x12\x41llowNumberRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"^\n\x13\x41llowNumberResponse\x12\x13\n\x0bnumber_hash\x18\x01 \x01(\t\x12\x32\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\"c\n\x18\x43heckDialRequestsRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x32\n\rdial_requests\x18\x02 \x03(\x0b\x32\x1b.dialgateway.v1.DialRequest\"]\n\x19\x43heckDialRequestsResponse\x12)\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x19.dialgateway.v1.DialCheck\x12\x15\n\rguard_version\x18\x02 \x01(\t\"\xbc\x02\n\tDialCheck\x12\x14\n\x0c\x63lient_token\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\x07verdict\x18\x03 \x01(\x0e\x32 .dialgateway.v1.DialCheckVerdict\x12&\n\x06reason\x18\x04 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12.\n\nnot_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rallowed_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08observed\x18\t \x03(\x0b\x32\x1c.dialgateway.v1.ObservedRule\"\x87\x01\n\x0cObservedRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x31\n\x07verdict\x18\x02 \x01(\x0e\x32 .dialgateway.v1.DialCheckVerdict\x12&\n\x06reason\x18\x03 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t*\xb2\x01\n\x10\x44ialCheckVerdict\x12\"\n\x1e\x44IAL_CHECK_VERDICT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IAL_CHECK_VERDICT_SEND\x10\x01\x12\x1b\n\x17\x44IAL_CHECK_VERDICT_WAIT\x10\x02\x12!\n\x1d\x44IAL_CHECK_VERDICT_NOT_ACCEPT\x10\x03\x12\x1d\n\x19\x44IAL_CHECK_VERDICT_REJECT\x10\x04*\x9d\x01\n\x13SuppressionLifetime\x12$\n SUPPRESSION_LIFETIME_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSUPPRESSION_LIFETIME_SHARED\x10\x01\x12\x1d\n\x19SUPPRESSION_LIFETIME_FILE\x10\x02\x12 \n\x1cSUPPRESSION_LIFETIME_PROCESS\x10\x03\x32\xb6\x02\n\x11\x43omplianceService\x12_\n\x0eSuppressNumber\x12%.dialgateway.v1.SuppressNumberRequest\x1a&.dialgateway.v1.SuppressNumberResponse\x12V\n\x0b\x41llowNumber\x12\".dialgateway.v1.AllowNumberRequest\x1a#.dialgateway.v1.AllowNumberResponse\x12h\n\x11\x43heckDialRequests\x12(.dialgateway.v1.CheckDialRequestsRequest\x1a).dialgateway.v1.CheckDialRequestsResponseB\xba\x01\n\x12\x63om.dialgateway.v1B\x16\x43omplianceServiceProtoP\x01ZPgithub.com/dial-gateway/dial-gateway/clients/go/gen/dialgateway/v1;dialgatewayv1\xa2\x02\x03\x44GW\xaa\x02\x0e\x44ialGateway.V1\xca\x02\x0e\x44ialGateway\\V1\xea\x02\x0f\x44ialGateway::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'dialgateway/v1/compliance_service.proto\x12\x0e\x64ialgateway.v1\x1a%dialgateway/v1/campaign_service.proto\x1a)dialgateway/v1/dial_request_service.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"=\n\x15SuppressNumberRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb4\x01\n\x16SuppressNumberResponse\x12\x13\n\x0bnumber_hash\x18\x01 \x01(\t\x12\x1a\n\x12\x61lready_suppressed\x18\x02 \x01(\x08\x12\x35\n\x08lifetime\x18\x03 \x01(\x0e\x32#.dialgateway.v1.SuppressionLifetime\x12\x32\n\x0c\x63onfirmation\x18\x04 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\":\n\x12\x41llowNumberRequest\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"^\n\x13\x41llowNumberResponse\x12\x13\n\x0bnumber_hash\x18\x01 \x01(\t\x12\x32\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\"<\n\x13\x43heckNumbersRequest\x12\x15\n\rphone_numbers\x18\x01 \x03(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xec\x01\n\x14\x43heckNumbersResponse\x12+\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x1b.dialgateway.v1.NumberCheck\x12\x1f\n\x17suppressed_by_operators\x18\x02 \x01(\x04\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x32\n\x0c\x63onfirmation\x18\x04 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\x12)\n\x05lists\x18\x05 \x03(\x0b\x32\x1a.dialgateway.v1.NumberList\x12\x15\n\rguard_version\x18\x06 \x01(\t\"\xad\x02\n\x0bNumberCheck\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.dialgateway.v1.NumberCheckStatus\x12\x13\n\x0bnumber_hash\x18\x03 \x01(\t\x12\x31\n\rsuppressed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rsuppressed_by\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x35\n\x08lifetime\x18\x07 \x01(\x0e\x32#.dialgateway.v1.SuppressionLifetime\x12\x17\n\x0fon_all_replicas\x18\x08 \x01(\x08\x12\r\n\x05lists\x18\t \x03(\t\x12\x0e\n\x06\x64\x65tail\x18\n \x01(\t\"D\n\nNumberList\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x65nforced_by\x18\x02 \x03(\t\x12\x13\n\x0bobserved_by\x18\x03 \x03(\t\"c\n\x18\x43heckDialRequestsRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x32\n\rdial_requests\x18\x02 \x03(\x0b\x32\x1b.dialgateway.v1.DialRequest\"]\n\x19\x43heckDialRequestsResponse\x12)\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x19.dialgateway.v1.DialCheck\x12\x15\n\rguard_version\x18\x02 \x01(\t\"\xbc\x02\n\tDialCheck\x12\x14\n\x0c\x63lient_token\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x31\n\x07verdict\x18\x03 \x01(\x0e\x32 .dialgateway.v1.DialCheckVerdict\x12&\n\x06reason\x18\x04 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12.\n\nnot_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rallowed_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08observed\x18\t \x03(\x0b\x32\x1c.dialgateway.v1.ObservedRule\"\x87\x01\n\x0cObservedRule\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x31\n\x07verdict\x18\x02 \x01(\x0e\x32 .dialgateway.v1.DialCheckVerdict\x12&\n\x06reason\x18\x03 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t*\xb2\x01\n\x10\x44ialCheckVerdict\x12\"\n\x1e\x44IAL_CHECK_VERDICT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44IAL_CHECK_VERDICT_SEND\x10\x01\x12\x1b\n\x17\x44IAL_CHECK_VERDICT_WAIT\x10\x02\x12!\n\x1d\x44IAL_CHECK_VERDICT_NOT_ACCEPT\x10\x03\x12\x1d\n\x19\x44IAL_CHECK_VERDICT_REJECT\x10\x04*\xe6\x01\n\x11NumberCheckStatus\x12#\n\x1fNUMBER_CHECK_STATUS_UNSPECIFIED\x10\x00\x12&\n\"NUMBER_CHECK_STATUS_NOT_SUPPRESSED\x10\x01\x12\"\n\x1eNUMBER_CHECK_STATUS_SUPPRESSED\x10\x02\x12\x1e\n\x1aNUMBER_CHECK_STATUS_LISTED\x10\x03\x12\x1f\n\x1bNUMBER_CHECK_STATUS_UNKNOWN\x10\x04\x12\x1f\n\x1bNUMBER_CHECK_STATUS_INVALID\x10\x05*\x9d\x01\n\x13SuppressionLifetime\x12$\n SUPPRESSION_LIFETIME_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSUPPRESSION_LIFETIME_SHARED\x10\x01\x12\x1d\n\x19SUPPRESSION_LIFETIME_FILE\x10\x02\x12 \n\x1cSUPPRESSION_LIFETIME_PROCESS\x10\x03\x32\x91\x03\n\x11\x43omplianceService\x12_\n\x0eSuppressNumber\x12%.dialgateway.v1.SuppressNumberRequest\x1a&.dialgateway.v1.SuppressNumberResponse\x12V\n\x0b\x41llowNumber\x12\".dialgateway.v1.AllowNumberRequest\x1a#.dialgateway.v1.AllowNumberResponse\x12Y\n\x0c\x43heckNumbers\x12#.dialgateway.v1.CheckNumbersRequest\x1a$.dialgateway.v1.CheckNumbersResponse\x12h\n\x11\x43heckDialRequests\x12(.dialgateway.v1.CheckDialRequestsRequest\x1a).dialgateway.v1.CheckDialRequestsResponseB\xba\x01\n\x12\x63om.dialgateway.v1B\x16\x43omplianceServiceProtoP\x01ZPgithub.com/dial-gateway/dial-gateway/clients/go/gen/dialgateway/v1;dialgatewayv1\xa2\x02\x03\x44GW\xaa\x02\x0e\x44ialGateway.V1\xca\x02\x0e\x44ialGateway\\V1\xea\x02\x0f\x44ialGateway::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,10 +25,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialgateway.v1.compliance_s
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022com.dialgateway.v1B\026ComplianceServiceProtoP\001ZPgithub.com/dial-gateway/dial-gateway/clients/go/gen/dialgateway/v1;dialgatewayv1\242\002\003DGW\252\002\016DialGateway.V1\312\002\016DialGateway\\V1\352\002\017DialGateway::V1'
-  _globals['_DIALCHECKVERDICT']._serialized_start=1230
-  _globals['_DIALCHECKVERDICT']._serialized_end=1408
-  _globals['_SUPPRESSIONLIFETIME']._serialized_start=1411
-  _globals['_SUPPRESSIONLIFETIME']._serialized_end=1568
+  _globals['_DIALCHECKVERDICT']._serialized_start=1905
+  _globals['_DIALCHECKVERDICT']._serialized_end=2083
+  _globals['_NUMBERCHECKSTATUS']._serialized_start=2086
+  _globals['_NUMBERCHECKSTATUS']._serialized_end=2316
+  _globals['_SUPPRESSIONLIFETIME']._serialized_start=2319
+  _globals['_SUPPRESSIONLIFETIME']._serialized_end=2476
   _globals['_SUPPRESSNUMBERREQUEST']._serialized_start=174
   _globals['_SUPPRESSNUMBERREQUEST']._serialized_end=235
   _globals['_SUPPRESSNUMBERRESPONSE']._serialized_start=238
@@ -37,14 +39,22 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_ALLOWNUMBERREQUEST']._serialized_end=478
   _globals['_ALLOWNUMBERRESPONSE']._serialized_start=480
   _globals['_ALLOWNUMBERRESPONSE']._serialized_end=574
-  _globals['_CHECKDIALREQUESTSREQUEST']._serialized_start=576
-  _globals['_CHECKDIALREQUESTSREQUEST']._serialized_end=675
-  _globals['_CHECKDIALREQUESTSRESPONSE']._serialized_start=677
-  _globals['_CHECKDIALREQUESTSRESPONSE']._serialized_end=770
-  _globals['_DIALCHECK']._serialized_start=773
-  _globals['_DIALCHECK']._serialized_end=1089
-  _globals['_OBSERVEDRULE']._serialized_start=1092
-  _globals['_OBSERVEDRULE']._serialized_end=1227
-  _globals['_COMPLIANCESERVICE']._serialized_start=1571
-  _globals['_COMPLIANCESERVICE']._serialized_end=1881
+  _globals['_CHECKNUMBERSREQUEST']._serialized_start=576
+  _globals['_CHECKNUMBERSREQUEST']._serialized_end=636
+  _globals['_CHECKNUMBERSRESPONSE']._serialized_start=639
+  _globals['_CHECKNUMBERSRESPONSE']._serialized_end=875
+  _globals['_NUMBERCHECK']._serialized_start=878
+  _globals['_NUMBERCHECK']._serialized_end=1179
+  _globals['_NUMBERLIST']._serialized_start=1181
+  _globals['_NUMBERLIST']._serialized_end=1249
+  _globals['_CHECKDIALREQUESTSREQUEST']._serialized_start=1251
+  _globals['_CHECKDIALREQUESTSREQUEST']._serialized_end=1350
+  _globals['_CHECKDIALREQUESTSRESPONSE']._serialized_start=1352
+  _globals['_CHECKDIALREQUESTSRESPONSE']._serialized_end=1445
+  _globals['_DIALCHECK']._serialized_start=1448
+  _globals['_DIALCHECK']._serialized_end=1764
+  _globals['_OBSERVEDRULE']._serialized_start=1767
+  _globals['_OBSERVEDRULE']._serialized_end=1902
+  _globals['_COMPLIANCESERVICE']._serialized_start=2479
+  _globals['_COMPLIANCESERVICE']._serialized_end=2880
 # @@protoc_insertion_point(module_scope)

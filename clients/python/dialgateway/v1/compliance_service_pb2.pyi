@@ -54,6 +54,46 @@ DIAL_CHECK_VERDICT_REJECT: DialCheckVerdict.ValueType  # 4
 """Answer REJECTED."""
 global___DialCheckVerdict = DialCheckVerdict
 
+class _NumberCheckStatus:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _NumberCheckStatusEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_NumberCheckStatus.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    NUMBER_CHECK_STATUS_UNSPECIFIED: _NumberCheckStatus.ValueType  # 0
+    """Not a status."""
+    NUMBER_CHECK_STATUS_NOT_SUPPRESSED: _NumberCheckStatus.ValueType  # 1
+    """Neither an operator nor a list that a rule enforces suppresses it."""
+    NUMBER_CHECK_STATUS_SUPPRESSED: _NumberCheckStatus.ValueType  # 2
+    """An operator has suppressed it, for every campaign."""
+    NUMBER_CHECK_STATUS_LISTED: _NumberCheckStatus.ValueType  # 3
+    """No operator has, as far as the replica knows, but it is in a list that rules
+    enforce, for their campaigns.
+    """
+    NUMBER_CHECK_STATUS_UNKNOWN: _NumberCheckStatus.ValueType  # 4
+    """The replica cannot tell now, since it has not read the shared state."""
+    NUMBER_CHECK_STATUS_INVALID: _NumberCheckStatus.ValueType  # 5
+    """It is no phone number in the form E.164."""
+
+class NumberCheckStatus(_NumberCheckStatus, metaclass=_NumberCheckStatusEnumTypeWrapper):
+    """Whether a number is suppressed."""
+
+NUMBER_CHECK_STATUS_UNSPECIFIED: NumberCheckStatus.ValueType  # 0
+"""Not a status."""
+NUMBER_CHECK_STATUS_NOT_SUPPRESSED: NumberCheckStatus.ValueType  # 1
+"""Neither an operator nor a list that a rule enforces suppresses it."""
+NUMBER_CHECK_STATUS_SUPPRESSED: NumberCheckStatus.ValueType  # 2
+"""An operator has suppressed it, for every campaign."""
+NUMBER_CHECK_STATUS_LISTED: NumberCheckStatus.ValueType  # 3
+"""No operator has, as far as the replica knows, but it is in a list that rules
+enforce, for their campaigns.
+"""
+NUMBER_CHECK_STATUS_UNKNOWN: NumberCheckStatus.ValueType  # 4
+"""The replica cannot tell now, since it has not read the shared state."""
+NUMBER_CHECK_STATUS_INVALID: NumberCheckStatus.ValueType  # 5
+"""It is no phone number in the form E.164."""
+global___NumberCheckStatus = NumberCheckStatus
+
 class _SuppressionLifetime:
     ValueType = typing.NewType("ValueType", builtins.int)
     V: typing_extensions.TypeAlias = ValueType
@@ -189,6 +229,183 @@ class AllowNumberResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["confirmation", b"confirmation", "number_hash", b"number_hash"]) -> None: ...
 
 global___AllowNumberResponse = AllowNumberResponse
+
+@typing.final
+class CheckNumbersRequest(google.protobuf.message.Message):
+    """Which numbers to look up, and why."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PHONE_NUMBERS_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    """Why, for the audit record: at most 500 characters, no control characters.
+    Appears in the log, so do not write a number here. May be empty.
+    """
+    @property
+    def phone_numbers(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The numbers in the form E.164. At most 1,000. Without any, the response has
+        only what does not depend on a number.
+        """
+
+    def __init__(
+        self,
+        *,
+        phone_numbers: collections.abc.Iterable[builtins.str] | None = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["phone_numbers", b"phone_numbers", "reason", b"reason"]) -> None: ...
+
+global___CheckNumbersRequest = CheckNumbersRequest
+
+@typing.final
+class CheckNumbersResponse(google.protobuf.message.Message):
+    """Which numbers are suppressed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: builtins.int
+    SUPPRESSED_BY_OPERATORS_FIELD_NUMBER: builtins.int
+    COMPLETE_FIELD_NUMBER: builtins.int
+    CONFIRMATION_FIELD_NUMBER: builtins.int
+    LISTS_FIELD_NUMBER: builtins.int
+    GUARD_VERSION_FIELD_NUMBER: builtins.int
+    suppressed_by_operators: builtins.int
+    """How many numbers are suppressed by operators, as far as the replica that
+    answers knows. None of these suppressions ends at a certain time: see
+    SuppressionLifetime.
+    """
+    complete: builtins.bool
+    """Whether the replica that answers knows all suppressions by operators. Always
+    true without a shared state.
+    """
+    guard_version: builtins.str
+    """The version of the guard file; empty without a guard file."""
+    @property
+    def checks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___NumberCheck]:
+        """One check for each number, in their order."""
+
+    @property
+    def confirmation(self) -> dialgateway.v1.campaign_service_pb2.Confirmation:
+        """Which replicas have carried out all suppressions by operators that the
+        replica that answers knows. Unset without a shared state.
+        """
+
+    @property
+    def lists(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___NumberList]:
+        """The lists of the guard file of the replica that answers. Each replica reads
+        its own files.
+        """
+
+    def __init__(
+        self,
+        *,
+        checks: collections.abc.Iterable[global___NumberCheck] | None = ...,
+        suppressed_by_operators: builtins.int = ...,
+        complete: builtins.bool = ...,
+        confirmation: dialgateway.v1.campaign_service_pb2.Confirmation | None = ...,
+        lists: collections.abc.Iterable[global___NumberList] | None = ...,
+        guard_version: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["confirmation", b"confirmation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["checks", b"checks", "complete", b"complete", "confirmation", b"confirmation", "guard_version", b"guard_version", "lists", b"lists", "suppressed_by_operators", b"suppressed_by_operators"]) -> None: ...
+
+global___CheckNumbersResponse = CheckNumbersResponse
+
+@typing.final
+class NumberCheck(google.protobuf.message.Message):
+    """Whether a number is suppressed, since when, by whom and why."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    NUMBER_HASH_FIELD_NUMBER: builtins.int
+    SUPPRESSED_AT_FIELD_NUMBER: builtins.int
+    SUPPRESSED_BY_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    LIFETIME_FIELD_NUMBER: builtins.int
+    ON_ALL_REPLICAS_FIELD_NUMBER: builtins.int
+    LISTS_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    index: builtins.int
+    """The position of the number in the request."""
+    status: global___NumberCheckStatus.ValueType
+    """Whether it is suppressed."""
+    number_hash: builtins.str
+    """The keyed hash of the number in hexadecimal, as in the log. Empty for
+    INVALID, and if the replica has not read the key of its fleet.
+    """
+    suppressed_by: builtins.str
+    """Who suppressed it, as in the audit record. Empty unless SUPPRESSED."""
+    reason: builtins.str
+    """Why, as that operator said. Empty unless SUPPRESSED."""
+    lifetime: global___SuppressionLifetime.ValueType
+    """Until when. Unspecified unless SUPPRESSED."""
+    on_all_replicas: builtins.bool
+    """Whether the shared state and all replicas have the suppression. Only for
+    SUPPRESSED, and always false without a shared state.
+    """
+    detail: builtins.str
+    """The rule that an INVALID number breaks. Empty otherwise."""
+    @property
+    def suppressed_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When an operator suppressed it. Unset unless SUPPRESSED."""
+
+    @property
+    def lists(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The lists that have the number, also those that no rule enforces."""
+
+    def __init__(
+        self,
+        *,
+        index: builtins.int = ...,
+        status: global___NumberCheckStatus.ValueType = ...,
+        number_hash: builtins.str = ...,
+        suppressed_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        suppressed_by: builtins.str = ...,
+        reason: builtins.str = ...,
+        lifetime: global___SuppressionLifetime.ValueType = ...,
+        on_all_replicas: builtins.bool = ...,
+        lists: collections.abc.Iterable[builtins.str] | None = ...,
+        detail: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["suppressed_at", b"suppressed_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["detail", b"detail", "index", b"index", "lifetime", b"lifetime", "lists", b"lists", "number_hash", b"number_hash", "on_all_replicas", b"on_all_replicas", "reason", b"reason", "status", b"status", "suppressed_at", b"suppressed_at", "suppressed_by", b"suppressed_by"]) -> None: ...
+
+global___NumberCheck = NumberCheck
+
+@typing.final
+class NumberList(google.protobuf.message.Message):
+    """A list of the guard file, and the rules that name it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    ENFORCED_BY_FIELD_NUMBER: builtins.int
+    OBSERVED_BY_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The name of the list."""
+    @property
+    def enforced_by(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The rules that refuse its numbers, for the campaigns and channels that they
+        name.
+        """
+
+    @property
+    def observed_by(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The rules that only observe."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        enforced_by: collections.abc.Iterable[builtins.str] | None = ...,
+        observed_by: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["enforced_by", b"enforced_by", "name", b"name", "observed_by", b"observed_by"]) -> None: ...
+
+global___NumberList = NumberList
 
 @typing.final
 class CheckDialRequestsRequest(google.protobuf.message.Message):

@@ -6,8 +6,9 @@ from dialgateway.v1 import compliance_service_pb2 as dialgateway_dot_v1_dot_comp
 
 
 class ComplianceServiceStub(object):
-    """Suppresses numbers that must not be called any more, and tells what the
-    gateway would do with dial requests, without sending any.
+    """Suppresses numbers that must not be called any more, tells which numbers are
+    suppressed, and what the gateway would do with dial requests, without sending
+    any.
 
     If the replicas share a state (Valkey or Redis), a suppression applies to all
     of them, whichever replica answers the call, and outlives all processes.
@@ -17,7 +18,8 @@ class ComplianceServiceStub(object):
     Phone numbers are neither stored nor logged by these methods, only their
     keyed hashes: 8 bytes, equal on all replicas of a fleet.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+    means that the gateway is older than the method. On a gateway with
     a policy, UNAUTHENTICATED means that the caller shows no identity, and
     PERMISSION_DENIED that the policy does not name it or does not grant it this
     method. Every status other than OK has a reason in its details: see
@@ -44,6 +46,11 @@ class ComplianceServiceStub(object):
                 request_serializer=dialgateway_dot_v1_dot_compliance__service__pb2.AllowNumberRequest.SerializeToString,
                 response_deserializer=dialgateway_dot_v1_dot_compliance__service__pb2.AllowNumberResponse.FromString,
                 )
+        self.CheckNumbers = channel.unary_unary(
+                '/dialgateway.v1.ComplianceService/CheckNumbers',
+                request_serializer=dialgateway_dot_v1_dot_compliance__service__pb2.CheckNumbersRequest.SerializeToString,
+                response_deserializer=dialgateway_dot_v1_dot_compliance__service__pb2.CheckNumbersResponse.FromString,
+                )
         self.CheckDialRequests = channel.unary_unary(
                 '/dialgateway.v1.ComplianceService/CheckDialRequests',
                 request_serializer=dialgateway_dot_v1_dot_compliance__service__pb2.CheckDialRequestsRequest.SerializeToString,
@@ -52,8 +59,9 @@ class ComplianceServiceStub(object):
 
 
 class ComplianceServiceServicer(object):
-    """Suppresses numbers that must not be called any more, and tells what the
-    gateway would do with dial requests, without sending any.
+    """Suppresses numbers that must not be called any more, tells which numbers are
+    suppressed, and what the gateway would do with dial requests, without sending
+    any.
 
     If the replicas share a state (Valkey or Redis), a suppression applies to all
     of them, whichever replica answers the call, and outlives all processes.
@@ -63,7 +71,8 @@ class ComplianceServiceServicer(object):
     Phone numbers are neither stored nor logged by these methods, only their
     keyed hashes: 8 bytes, equal on all replicas of a fleet.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+    means that the gateway is older than the method. On a gateway with
     a policy, UNAUTHENTICATED means that the caller shows no identity, and
     PERMISSION_DENIED that the policy does not name it or does not grant it this
     method. Every status other than OK has a reason in its details: see
@@ -111,6 +120,24 @@ class ComplianceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckNumbers(self, request, context):
+        """Tells for each number whether it is suppressed: by an operator, since when,
+        by whom and why, and by which lists of the guard file. Nothing is changed,
+        and no number that the caller does not name is told.
+
+        With a shared state the replica that answers reads it first, so that a
+        suppression which any replica has confirmed before the call is found. If it
+        cannot, which takes it a second to find out, CheckNumbersResponse.complete
+        is false, and numbers that it does not know are UNKNOWN.
+
+        Each call leaves an audit record with the counts, and without the numbers.
+
+        RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckDialRequests(self, request, context):
         """Tells for each dial request what the gateway would do with it now, by the
         rules for its fields, the policy, the operators' holds and the guard file.
@@ -141,6 +168,11 @@ def add_ComplianceServiceServicer_to_server(servicer, server):
                     request_deserializer=dialgateway_dot_v1_dot_compliance__service__pb2.AllowNumberRequest.FromString,
                     response_serializer=dialgateway_dot_v1_dot_compliance__service__pb2.AllowNumberResponse.SerializeToString,
             ),
+            'CheckNumbers': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckNumbers,
+                    request_deserializer=dialgateway_dot_v1_dot_compliance__service__pb2.CheckNumbersRequest.FromString,
+                    response_serializer=dialgateway_dot_v1_dot_compliance__service__pb2.CheckNumbersResponse.SerializeToString,
+            ),
             'CheckDialRequests': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckDialRequests,
                     request_deserializer=dialgateway_dot_v1_dot_compliance__service__pb2.CheckDialRequestsRequest.FromString,
@@ -154,8 +186,9 @@ def add_ComplianceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ComplianceService(object):
-    """Suppresses numbers that must not be called any more, and tells what the
-    gateway would do with dial requests, without sending any.
+    """Suppresses numbers that must not be called any more, tells which numbers are
+    suppressed, and what the gateway would do with dial requests, without sending
+    any.
 
     If the replicas share a state (Valkey or Redis), a suppression applies to all
     of them, whichever replica answers the call, and outlives all processes.
@@ -165,7 +198,8 @@ class ComplianceService(object):
     Phone numbers are neither stored nor logged by these methods, only their
     keyed hashes: 8 bytes, equal on all replicas of a fleet.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+    means that the gateway is older than the method. On a gateway with
     a policy, UNAUTHENTICATED means that the caller shows no identity, and
     PERMISSION_DENIED that the policy does not name it or does not grant it this
     method. Every status other than OK has a reason in its details: see
@@ -207,6 +241,23 @@ class ComplianceService(object):
         return grpc.experimental.unary_unary(request, target, '/dialgateway.v1.ComplianceService/AllowNumber',
             dialgateway_dot_v1_dot_compliance__service__pb2.AllowNumberRequest.SerializeToString,
             dialgateway_dot_v1_dot_compliance__service__pb2.AllowNumberResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def CheckNumbers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/dialgateway.v1.ComplianceService/CheckNumbers',
+            dialgateway_dot_v1_dot_compliance__service__pb2.CheckNumbersRequest.SerializeToString,
+            dialgateway_dot_v1_dot_compliance__service__pb2.CheckNumbersResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -18,8 +18,9 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class ComplianceServiceStub:
-    """Suppresses numbers that must not be called any more, and tells what the
-    gateway would do with dial requests, without sending any.
+    """Suppresses numbers that must not be called any more, tells which numbers are
+    suppressed, and what the gateway would do with dial requests, without sending
+    any.
 
     If the replicas share a state (Valkey or Redis), a suppression applies to all
     of them, whichever replica answers the call, and outlives all processes.
@@ -29,7 +30,8 @@ class ComplianceServiceStub:
     Phone numbers are neither stored nor logged by these methods, only their
     keyed hashes: 8 bytes, equal on all replicas of a fleet.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+    means that the gateway is older than the method. On a gateway with
     a policy, UNAUTHENTICATED means that the caller shows no identity, and
     PERMISSION_DENIED that the policy does not name it or does not grant it this
     method. Every status other than OK has a reason in its details: see
@@ -78,6 +80,24 @@ class ComplianceServiceStub:
     written, so the number stays suppressed.
     """
 
+    CheckNumbers: grpc.UnaryUnaryMultiCallable[
+        dialgateway.v1.compliance_service_pb2.CheckNumbersRequest,
+        dialgateway.v1.compliance_service_pb2.CheckNumbersResponse,
+    ]
+    """Tells for each number whether it is suppressed: by an operator, since when,
+    by whom and why, and by which lists of the guard file. Nothing is changed,
+    and no number that the caller does not name is told.
+
+    With a shared state the replica that answers reads it first, so that a
+    suppression which any replica has confirmed before the call is found. If it
+    cannot, which takes it a second to find out, CheckNumbersResponse.complete
+    is false, and numbers that it does not know are UNKNOWN.
+
+    Each call leaves an audit record with the counts, and without the numbers.
+
+    RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+    """
+
     CheckDialRequests: grpc.UnaryUnaryMultiCallable[
         dialgateway.v1.compliance_service_pb2.CheckDialRequestsRequest,
         dialgateway.v1.compliance_service_pb2.CheckDialRequestsResponse,
@@ -96,8 +116,9 @@ class ComplianceServiceStub:
     """
 
 class ComplianceServiceAsyncStub:
-    """Suppresses numbers that must not be called any more, and tells what the
-    gateway would do with dial requests, without sending any.
+    """Suppresses numbers that must not be called any more, tells which numbers are
+    suppressed, and what the gateway would do with dial requests, without sending
+    any.
 
     If the replicas share a state (Valkey or Redis), a suppression applies to all
     of them, whichever replica answers the call, and outlives all processes.
@@ -107,7 +128,8 @@ class ComplianceServiceAsyncStub:
     Phone numbers are neither stored nor logged by these methods, only their
     keyed hashes: 8 bytes, equal on all replicas of a fleet.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+    means that the gateway is older than the method. On a gateway with
     a policy, UNAUTHENTICATED means that the caller shows no identity, and
     PERMISSION_DENIED that the policy does not name it or does not grant it this
     method. Every status other than OK has a reason in its details: see
@@ -155,6 +177,24 @@ class ComplianceServiceAsyncStub:
     written, so the number stays suppressed.
     """
 
+    CheckNumbers: grpc.aio.UnaryUnaryMultiCallable[
+        dialgateway.v1.compliance_service_pb2.CheckNumbersRequest,
+        dialgateway.v1.compliance_service_pb2.CheckNumbersResponse,
+    ]
+    """Tells for each number whether it is suppressed: by an operator, since when,
+    by whom and why, and by which lists of the guard file. Nothing is changed,
+    and no number that the caller does not name is told.
+
+    With a shared state the replica that answers reads it first, so that a
+    suppression which any replica has confirmed before the call is found. If it
+    cannot, which takes it a second to find out, CheckNumbersResponse.complete
+    is false, and numbers that it does not know are UNKNOWN.
+
+    Each call leaves an audit record with the counts, and without the numbers.
+
+    RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+    """
+
     CheckDialRequests: grpc.aio.UnaryUnaryMultiCallable[
         dialgateway.v1.compliance_service_pb2.CheckDialRequestsRequest,
         dialgateway.v1.compliance_service_pb2.CheckDialRequestsResponse,
@@ -173,8 +213,9 @@ class ComplianceServiceAsyncStub:
     """
 
 class ComplianceServiceServicer(metaclass=abc.ABCMeta):
-    """Suppresses numbers that must not be called any more, and tells what the
-    gateway would do with dial requests, without sending any.
+    """Suppresses numbers that must not be called any more, tells which numbers are
+    suppressed, and what the gateway would do with dial requests, without sending
+    any.
 
     If the replicas share a state (Valkey or Redis), a suppression applies to all
     of them, whichever replica answers the call, and outlives all processes.
@@ -184,7 +225,8 @@ class ComplianceServiceServicer(metaclass=abc.ABCMeta):
     Phone numbers are neither stored nor logged by these methods, only their
     keyed hashes: 8 bytes, equal on all replicas of a fleet.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+    means that the gateway is older than the method. On a gateway with
     a policy, UNAUTHENTICATED means that the caller shows no identity, and
     PERMISSION_DENIED that the policy does not name it or does not grant it this
     method. Every status other than OK has a reason in its details: see
@@ -234,6 +276,26 @@ class ComplianceServiceServicer(metaclass=abc.ABCMeta):
         answer, so the number stays suppressed until it is back. INTERNAL with the
         reason SUPPRESSION_NOT_KEPT: the file that keeps suppressions cannot be
         written, so the number stays suppressed.
+        """
+
+    @abc.abstractmethod
+    def CheckNumbers(
+        self,
+        request: dialgateway.v1.compliance_service_pb2.CheckNumbersRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[dialgateway.v1.compliance_service_pb2.CheckNumbersResponse, collections.abc.Awaitable[dialgateway.v1.compliance_service_pb2.CheckNumbersResponse]]:
+        """Tells for each number whether it is suppressed: by an operator, since when,
+        by whom and why, and by which lists of the guard file. Nothing is changed,
+        and no number that the caller does not name is told.
+
+        With a shared state the replica that answers reads it first, so that a
+        suppression which any replica has confirmed before the call is found. If it
+        cannot, which takes it a second to find out, CheckNumbersResponse.complete
+        is false, and numbers that it does not know are UNKNOWN.
+
+        Each call leaves an audit record with the counts, and without the numbers.
+
+        RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
         """
 
     @abc.abstractmethod

@@ -37,8 +37,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     number of streams and calls open. Nothing of the call was taken.
     """
     ERROR_REASON_LIST_TOO_LONG: _ErrorReason.ValueType  # 4
-    """RESOURCE_EXHAUSTED: the list has more requests than a stream's window.
-    Nothing of it was taken. Use a stream.
+    """RESOURCE_EXHAUSTED: the list has more requests than a stream's window, or
+    more than one call may check. Nothing of it was taken. Use a stream, or
+    check it in parts.
     """
     ERROR_REASON_MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 5
     """RESOURCE_EXHAUSTED: a message has more than 4 MiB. Nothing of it was taken."""
@@ -62,7 +63,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """PERMISSION_DENIED: the policy does not let this caller dial any campaign."""
     ERROR_REASON_OPERATION_DENIED: _ErrorReason.ValueType  # 13
     """PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-    this campaign, suppress numbers, or allow them again.
+    this campaign, suppress numbers, allow them again, or look them up.
     """
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 14
     """INVALID_ARGUMENT: the text names the field and the rule that it breaks."""
@@ -123,8 +124,9 @@ ERROR_REASON_STREAM_LIMIT: ErrorReason.ValueType  # 3
 number of streams and calls open. Nothing of the call was taken.
 """
 ERROR_REASON_LIST_TOO_LONG: ErrorReason.ValueType  # 4
-"""RESOURCE_EXHAUSTED: the list has more requests than a stream's window.
-Nothing of it was taken. Use a stream.
+"""RESOURCE_EXHAUSTED: the list has more requests than a stream's window, or
+more than one call may check. Nothing of it was taken. Use a stream, or
+check it in parts.
 """
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 5
 """RESOURCE_EXHAUSTED: a message has more than 4 MiB. Nothing of it was taken."""
@@ -148,7 +150,7 @@ ERROR_REASON_DIALING_DENIED: ErrorReason.ValueType  # 12
 """PERMISSION_DENIED: the policy does not let this caller dial any campaign."""
 ERROR_REASON_OPERATION_DENIED: ErrorReason.ValueType  # 13
 """PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-this campaign, suppress numbers, or allow them again.
+this campaign, suppress numbers, allow them again, or look them up.
 """
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 14
 """INVALID_ARGUMENT: the text names the field and the rule that it breaks."""

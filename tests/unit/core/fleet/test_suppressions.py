@@ -309,3 +309,62 @@ def test_no_number_is_allowed_again_without_an_end(work: list[tuple[str, str, in
     assert known - ended <= fleet.known("a") == fleet.known("b") == fleet.known("c")
     stored = {which for which in range(20) if (row := fleet.rules.table.get(number(which))) and not row.ended}
     assert stored == fleet.known("a")
+
+
+def test_a_replica_is_certain_once_it_has_read_everything() -> None:
+    """Until then a number that it does not know may be suppressed."""
+    fleet = Fleet()
+    fleet.exchange("a")
+    for which in range(PAGE + 1):
+        fleet.suppress("a", which)
+    replica, certain = fleet.replica("b"), list[bool]()
+    for _ in range(2):
+        certain.append(replica.certain)
+        fleet.exchange("b")
+    certain.append(replica.certain)
+    assert replica.get(number(PAGE)) is not None
+    fleet.flush()
+    replica.told(fleet.epoch, fleet.rules.newest())
+    certain.append(replica.certain)
+    fleet.settle()
+    assert [*certain, replica.certain] == [False, False, True, False, True]
+
+
+def test_a_store_that_has_lost_everything_is_searched_before_anything_is_certain() -> None:
+    """The search takes several exchanges."""
+    fleet = Fleet(swept=1)
+    fleet.exchange("a")
+    for which in range(3):
+        fleet.suppress("a", which)
+    fleet.exchange("a")
+    assert fleet.replica("a").certain
+    fleet.flush()
+    fleet.exchange("a")
+    assert not fleet.replica("a").behind
+    assert not fleet.replica("a").certain
+    fleet.settle()
+    assert fleet.replica("a").certain
+
+
+def test_what_the_store_may_lack_has_no_version() -> None:
+    """Only a suppression with a version is in force on other replicas."""
+    fleet = Fleet()
+    fleet.exchange("a")
+    replica = fleet.replica("a")
+    assert replica.get(number(1)) is None
+    replica.suppress_here(suppression(1))
+    assert replica.get(number(1)) == suppression(1)
+    fleet.exchange("a")
+    fleet.exchange("a")
+    found = replica.get(number(1))
+    assert found is not None
+    assert (found.actor, found.version) == ("Ines", fleet.rules.newest())
+    fleet.flush()
+    fleet.exchange("a")
+    lost = replica.get(number(1))
+    assert lost is not None
+    assert lost.version == 0
+    fleet.settle()
+    recorded = replica.get(number(1))
+    assert recorded is not None
+    assert recorded.version == fleet.rules.newest()

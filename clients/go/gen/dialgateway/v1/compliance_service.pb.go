@@ -83,6 +83,72 @@ func (DialCheckVerdict) EnumDescriptor() ([]byte, []int) {
 	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{0}
 }
 
+// Whether a number is suppressed.
+type NumberCheckStatus int32
+
+const (
+	// Not a status.
+	NumberCheckStatus_NUMBER_CHECK_STATUS_UNSPECIFIED NumberCheckStatus = 0
+	// Neither an operator nor a list that a rule enforces suppresses it.
+	NumberCheckStatus_NUMBER_CHECK_STATUS_NOT_SUPPRESSED NumberCheckStatus = 1
+	// An operator has suppressed it, for every campaign.
+	NumberCheckStatus_NUMBER_CHECK_STATUS_SUPPRESSED NumberCheckStatus = 2
+	// No operator has, as far as the replica knows, but it is in a list that rules
+	// enforce, for their campaigns.
+	NumberCheckStatus_NUMBER_CHECK_STATUS_LISTED NumberCheckStatus = 3
+	// The replica cannot tell now, since it has not read the shared state.
+	NumberCheckStatus_NUMBER_CHECK_STATUS_UNKNOWN NumberCheckStatus = 4
+	// It is no phone number in the form E.164.
+	NumberCheckStatus_NUMBER_CHECK_STATUS_INVALID NumberCheckStatus = 5
+)
+
+// Enum value maps for NumberCheckStatus.
+var (
+	NumberCheckStatus_name = map[int32]string{
+		0: "NUMBER_CHECK_STATUS_UNSPECIFIED",
+		1: "NUMBER_CHECK_STATUS_NOT_SUPPRESSED",
+		2: "NUMBER_CHECK_STATUS_SUPPRESSED",
+		3: "NUMBER_CHECK_STATUS_LISTED",
+		4: "NUMBER_CHECK_STATUS_UNKNOWN",
+		5: "NUMBER_CHECK_STATUS_INVALID",
+	}
+	NumberCheckStatus_value = map[string]int32{
+		"NUMBER_CHECK_STATUS_UNSPECIFIED":    0,
+		"NUMBER_CHECK_STATUS_NOT_SUPPRESSED": 1,
+		"NUMBER_CHECK_STATUS_SUPPRESSED":     2,
+		"NUMBER_CHECK_STATUS_LISTED":         3,
+		"NUMBER_CHECK_STATUS_UNKNOWN":        4,
+		"NUMBER_CHECK_STATUS_INVALID":        5,
+	}
+)
+
+func (x NumberCheckStatus) Enum() *NumberCheckStatus {
+	p := new(NumberCheckStatus)
+	*p = x
+	return p
+}
+
+func (x NumberCheckStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NumberCheckStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_dialgateway_v1_compliance_service_proto_enumTypes[1].Descriptor()
+}
+
+func (NumberCheckStatus) Type() protoreflect.EnumType {
+	return &file_dialgateway_v1_compliance_service_proto_enumTypes[1]
+}
+
+func (x NumberCheckStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NumberCheckStatus.Descriptor instead.
+func (NumberCheckStatus) EnumDescriptor() ([]byte, []int) {
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{1}
+}
+
 // How long a suppression lasts.
 type SuppressionLifetime int32
 
@@ -125,11 +191,11 @@ func (x SuppressionLifetime) String() string {
 }
 
 func (SuppressionLifetime) Descriptor() protoreflect.EnumDescriptor {
-	return file_dialgateway_v1_compliance_service_proto_enumTypes[1].Descriptor()
+	return file_dialgateway_v1_compliance_service_proto_enumTypes[2].Descriptor()
 }
 
 func (SuppressionLifetime) Type() protoreflect.EnumType {
-	return &file_dialgateway_v1_compliance_service_proto_enumTypes[1]
+	return &file_dialgateway_v1_compliance_service_proto_enumTypes[2]
 }
 
 func (x SuppressionLifetime) Number() protoreflect.EnumNumber {
@@ -138,7 +204,7 @@ func (x SuppressionLifetime) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SuppressionLifetime.Descriptor instead.
 func (SuppressionLifetime) EnumDescriptor() ([]byte, []int) {
-	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{1}
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{2}
 }
 
 // Which number to suppress, and why.
@@ -380,6 +446,353 @@ func (x *AllowNumberResponse) GetConfirmation() *Confirmation {
 	return nil
 }
 
+// Which numbers to look up, and why.
+type CheckNumbersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The numbers in the form E.164. At most 1,000. Without any, the response has
+	// only what does not depend on a number.
+	PhoneNumbers []string `protobuf:"bytes,1,rep,name=phone_numbers,json=phoneNumbers,proto3" json:"phone_numbers,omitempty"`
+	// Why, for the audit record: at most 500 characters, no control characters.
+	// Appears in the log, so do not write a number here. May be empty.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckNumbersRequest) Reset() {
+	*x = CheckNumbersRequest{}
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckNumbersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckNumbersRequest) ProtoMessage() {}
+
+func (x *CheckNumbersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckNumbersRequest.ProtoReflect.Descriptor instead.
+func (*CheckNumbersRequest) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CheckNumbersRequest) GetPhoneNumbers() []string {
+	if x != nil {
+		return x.PhoneNumbers
+	}
+	return nil
+}
+
+func (x *CheckNumbersRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Which numbers are suppressed.
+type CheckNumbersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One check for each number, in their order.
+	Checks []*NumberCheck `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	// How many numbers are suppressed by operators, as far as the replica that
+	// answers knows. None of these suppressions ends at a certain time: see
+	// SuppressionLifetime.
+	SuppressedByOperators uint64 `protobuf:"varint,2,opt,name=suppressed_by_operators,json=suppressedByOperators,proto3" json:"suppressed_by_operators,omitempty"`
+	// Whether the replica that answers knows all suppressions by operators. Always
+	// true without a shared state.
+	Complete bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	// Which replicas have carried out all suppressions by operators that the
+	// replica that answers knows. Unset without a shared state.
+	Confirmation *Confirmation `protobuf:"bytes,4,opt,name=confirmation,proto3" json:"confirmation,omitempty"`
+	// The lists of the guard file of the replica that answers. Each replica reads
+	// its own files.
+	Lists []*NumberList `protobuf:"bytes,5,rep,name=lists,proto3" json:"lists,omitempty"`
+	// The version of the guard file; empty without a guard file.
+	GuardVersion  string `protobuf:"bytes,6,opt,name=guard_version,json=guardVersion,proto3" json:"guard_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckNumbersResponse) Reset() {
+	*x = CheckNumbersResponse{}
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckNumbersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckNumbersResponse) ProtoMessage() {}
+
+func (x *CheckNumbersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckNumbersResponse.ProtoReflect.Descriptor instead.
+func (*CheckNumbersResponse) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CheckNumbersResponse) GetChecks() []*NumberCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *CheckNumbersResponse) GetSuppressedByOperators() uint64 {
+	if x != nil {
+		return x.SuppressedByOperators
+	}
+	return 0
+}
+
+func (x *CheckNumbersResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *CheckNumbersResponse) GetConfirmation() *Confirmation {
+	if x != nil {
+		return x.Confirmation
+	}
+	return nil
+}
+
+func (x *CheckNumbersResponse) GetLists() []*NumberList {
+	if x != nil {
+		return x.Lists
+	}
+	return nil
+}
+
+func (x *CheckNumbersResponse) GetGuardVersion() string {
+	if x != nil {
+		return x.GuardVersion
+	}
+	return ""
+}
+
+// Whether a number is suppressed, since when, by whom and why.
+type NumberCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The position of the number in the request.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Whether it is suppressed.
+	Status NumberCheckStatus `protobuf:"varint,2,opt,name=status,proto3,enum=dialgateway.v1.NumberCheckStatus" json:"status,omitempty"`
+	// The keyed hash of the number in hexadecimal, as in the log. Empty for
+	// INVALID, and if the replica has not read the key of its fleet.
+	NumberHash string `protobuf:"bytes,3,opt,name=number_hash,json=numberHash,proto3" json:"number_hash,omitempty"`
+	// When an operator suppressed it. Unset unless SUPPRESSED.
+	SuppressedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=suppressed_at,json=suppressedAt,proto3" json:"suppressed_at,omitempty"`
+	// Who suppressed it, as in the audit record. Empty unless SUPPRESSED.
+	SuppressedBy string `protobuf:"bytes,5,opt,name=suppressed_by,json=suppressedBy,proto3" json:"suppressed_by,omitempty"`
+	// Why, as that operator said. Empty unless SUPPRESSED.
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Until when. Unspecified unless SUPPRESSED.
+	Lifetime SuppressionLifetime `protobuf:"varint,7,opt,name=lifetime,proto3,enum=dialgateway.v1.SuppressionLifetime" json:"lifetime,omitempty"`
+	// Whether the shared state and all replicas have the suppression. Only for
+	// SUPPRESSED, and always false without a shared state.
+	OnAllReplicas bool `protobuf:"varint,8,opt,name=on_all_replicas,json=onAllReplicas,proto3" json:"on_all_replicas,omitempty"`
+	// The lists that have the number, also those that no rule enforces.
+	Lists []string `protobuf:"bytes,9,rep,name=lists,proto3" json:"lists,omitempty"`
+	// The rule that an INVALID number breaks. Empty otherwise.
+	Detail        string `protobuf:"bytes,10,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NumberCheck) Reset() {
+	*x = NumberCheck{}
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NumberCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NumberCheck) ProtoMessage() {}
+
+func (x *NumberCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NumberCheck.ProtoReflect.Descriptor instead.
+func (*NumberCheck) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NumberCheck) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *NumberCheck) GetStatus() NumberCheckStatus {
+	if x != nil {
+		return x.Status
+	}
+	return NumberCheckStatus_NUMBER_CHECK_STATUS_UNSPECIFIED
+}
+
+func (x *NumberCheck) GetNumberHash() string {
+	if x != nil {
+		return x.NumberHash
+	}
+	return ""
+}
+
+func (x *NumberCheck) GetSuppressedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SuppressedAt
+	}
+	return nil
+}
+
+func (x *NumberCheck) GetSuppressedBy() string {
+	if x != nil {
+		return x.SuppressedBy
+	}
+	return ""
+}
+
+func (x *NumberCheck) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *NumberCheck) GetLifetime() SuppressionLifetime {
+	if x != nil {
+		return x.Lifetime
+	}
+	return SuppressionLifetime_SUPPRESSION_LIFETIME_UNSPECIFIED
+}
+
+func (x *NumberCheck) GetOnAllReplicas() bool {
+	if x != nil {
+		return x.OnAllReplicas
+	}
+	return false
+}
+
+func (x *NumberCheck) GetLists() []string {
+	if x != nil {
+		return x.Lists
+	}
+	return nil
+}
+
+func (x *NumberCheck) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+// A list of the guard file, and the rules that name it.
+type NumberList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the list.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The rules that refuse its numbers, for the campaigns and channels that they
+	// name.
+	EnforcedBy []string `protobuf:"bytes,2,rep,name=enforced_by,json=enforcedBy,proto3" json:"enforced_by,omitempty"`
+	// The rules that only observe.
+	ObservedBy    []string `protobuf:"bytes,3,rep,name=observed_by,json=observedBy,proto3" json:"observed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NumberList) Reset() {
+	*x = NumberList{}
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NumberList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NumberList) ProtoMessage() {}
+
+func (x *NumberList) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NumberList.ProtoReflect.Descriptor instead.
+func (*NumberList) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *NumberList) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NumberList) GetEnforcedBy() []string {
+	if x != nil {
+		return x.EnforcedBy
+	}
+	return nil
+}
+
+func (x *NumberList) GetObservedBy() []string {
+	if x != nil {
+		return x.ObservedBy
+	}
+	return nil
+}
+
 // The dial requests to check.
 type CheckDialRequestsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -393,7 +806,7 @@ type CheckDialRequestsRequest struct {
 
 func (x *CheckDialRequestsRequest) Reset() {
 	*x = CheckDialRequestsRequest{}
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[4]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +818,7 @@ func (x *CheckDialRequestsRequest) String() string {
 func (*CheckDialRequestsRequest) ProtoMessage() {}
 
 func (x *CheckDialRequestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[4]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +831,7 @@ func (x *CheckDialRequestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckDialRequestsRequest.ProtoReflect.Descriptor instead.
 func (*CheckDialRequestsRequest) Descriptor() ([]byte, []int) {
-	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{4}
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CheckDialRequestsRequest) GetCampaignId() string {
@@ -448,7 +861,7 @@ type CheckDialRequestsResponse struct {
 
 func (x *CheckDialRequestsResponse) Reset() {
 	*x = CheckDialRequestsResponse{}
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[5]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +873,7 @@ func (x *CheckDialRequestsResponse) String() string {
 func (*CheckDialRequestsResponse) ProtoMessage() {}
 
 func (x *CheckDialRequestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[5]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +886,7 @@ func (x *CheckDialRequestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckDialRequestsResponse.ProtoReflect.Descriptor instead.
 func (*CheckDialRequestsResponse) Descriptor() ([]byte, []int) {
-	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{5}
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CheckDialRequestsResponse) GetChecks() []*DialCheck {
@@ -520,7 +933,7 @@ type DialCheck struct {
 
 func (x *DialCheck) Reset() {
 	*x = DialCheck{}
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[6]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +945,7 @@ func (x *DialCheck) String() string {
 func (*DialCheck) ProtoMessage() {}
 
 func (x *DialCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[6]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +958,7 @@ func (x *DialCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialCheck.ProtoReflect.Descriptor instead.
 func (*DialCheck) Descriptor() ([]byte, []int) {
-	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{6}
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DialCheck) GetClientToken() string {
@@ -628,7 +1041,7 @@ type ObservedRule struct {
 
 func (x *ObservedRule) Reset() {
 	*x = ObservedRule{}
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[7]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +1053,7 @@ func (x *ObservedRule) String() string {
 func (*ObservedRule) ProtoMessage() {}
 
 func (x *ObservedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[7]
+	mi := &file_dialgateway_v1_compliance_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +1066,7 @@ func (x *ObservedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservedRule.ProtoReflect.Descriptor instead.
 func (*ObservedRule) Descriptor() ([]byte, []int) {
-	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{7}
+	return file_dialgateway_v1_compliance_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ObservedRule) GetRule() string {
@@ -704,7 +1117,37 @@ const file_dialgateway_v1_compliance_service_proto_rawDesc = "" +
 	"\x13AllowNumberResponse\x12\x1f\n" +
 	"\vnumber_hash\x18\x01 \x01(\tR\n" +
 	"numberHash\x12@\n" +
-	"\fconfirmation\x18\x02 \x01(\v2\x1c.dialgateway.v1.ConfirmationR\fconfirmation\"}\n" +
+	"\fconfirmation\x18\x02 \x01(\v2\x1c.dialgateway.v1.ConfirmationR\fconfirmation\"R\n" +
+	"\x13CheckNumbersRequest\x12#\n" +
+	"\rphone_numbers\x18\x01 \x03(\tR\fphoneNumbers\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb8\x02\n" +
+	"\x14CheckNumbersResponse\x123\n" +
+	"\x06checks\x18\x01 \x03(\v2\x1b.dialgateway.v1.NumberCheckR\x06checks\x126\n" +
+	"\x17suppressed_by_operators\x18\x02 \x01(\x04R\x15suppressedByOperators\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12@\n" +
+	"\fconfirmation\x18\x04 \x01(\v2\x1c.dialgateway.v1.ConfirmationR\fconfirmation\x120\n" +
+	"\x05lists\x18\x05 \x03(\v2\x1a.dialgateway.v1.NumberListR\x05lists\x12#\n" +
+	"\rguard_version\x18\x06 \x01(\tR\fguardVersion\"\x94\x03\n" +
+	"\vNumberCheck\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x129\n" +
+	"\x06status\x18\x02 \x01(\x0e2!.dialgateway.v1.NumberCheckStatusR\x06status\x12\x1f\n" +
+	"\vnumber_hash\x18\x03 \x01(\tR\n" +
+	"numberHash\x12?\n" +
+	"\rsuppressed_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fsuppressedAt\x12#\n" +
+	"\rsuppressed_by\x18\x05 \x01(\tR\fsuppressedBy\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12?\n" +
+	"\blifetime\x18\a \x01(\x0e2#.dialgateway.v1.SuppressionLifetimeR\blifetime\x12&\n" +
+	"\x0fon_all_replicas\x18\b \x01(\bR\ronAllReplicas\x12\x14\n" +
+	"\x05lists\x18\t \x03(\tR\x05lists\x12\x16\n" +
+	"\x06detail\x18\n" +
+	" \x01(\tR\x06detail\"b\n" +
+	"\n" +
+	"NumberList\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
+	"\venforced_by\x18\x02 \x03(\tR\n" +
+	"enforcedBy\x12\x1f\n" +
+	"\vobserved_by\x18\x03 \x03(\tR\n" +
+	"observedBy\"}\n" +
 	"\x18CheckDialRequestsRequest\x12\x1f\n" +
 	"\vcampaign_id\x18\x01 \x01(\tR\n" +
 	"campaignId\x12@\n" +
@@ -733,15 +1176,23 @@ const file_dialgateway_v1_compliance_service_proto_rawDesc = "" +
 	"\x17DIAL_CHECK_VERDICT_SEND\x10\x01\x12\x1b\n" +
 	"\x17DIAL_CHECK_VERDICT_WAIT\x10\x02\x12!\n" +
 	"\x1dDIAL_CHECK_VERDICT_NOT_ACCEPT\x10\x03\x12\x1d\n" +
-	"\x19DIAL_CHECK_VERDICT_REJECT\x10\x04*\x9d\x01\n" +
+	"\x19DIAL_CHECK_VERDICT_REJECT\x10\x04*\xe6\x01\n" +
+	"\x11NumberCheckStatus\x12#\n" +
+	"\x1fNUMBER_CHECK_STATUS_UNSPECIFIED\x10\x00\x12&\n" +
+	"\"NUMBER_CHECK_STATUS_NOT_SUPPRESSED\x10\x01\x12\"\n" +
+	"\x1eNUMBER_CHECK_STATUS_SUPPRESSED\x10\x02\x12\x1e\n" +
+	"\x1aNUMBER_CHECK_STATUS_LISTED\x10\x03\x12\x1f\n" +
+	"\x1bNUMBER_CHECK_STATUS_UNKNOWN\x10\x04\x12\x1f\n" +
+	"\x1bNUMBER_CHECK_STATUS_INVALID\x10\x05*\x9d\x01\n" +
 	"\x13SuppressionLifetime\x12$\n" +
 	" SUPPRESSION_LIFETIME_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bSUPPRESSION_LIFETIME_SHARED\x10\x01\x12\x1d\n" +
 	"\x19SUPPRESSION_LIFETIME_FILE\x10\x02\x12 \n" +
-	"\x1cSUPPRESSION_LIFETIME_PROCESS\x10\x032\xb6\x02\n" +
+	"\x1cSUPPRESSION_LIFETIME_PROCESS\x10\x032\x91\x03\n" +
 	"\x11ComplianceService\x12_\n" +
 	"\x0eSuppressNumber\x12%.dialgateway.v1.SuppressNumberRequest\x1a&.dialgateway.v1.SuppressNumberResponse\x12V\n" +
-	"\vAllowNumber\x12\".dialgateway.v1.AllowNumberRequest\x1a#.dialgateway.v1.AllowNumberResponse\x12h\n" +
+	"\vAllowNumber\x12\".dialgateway.v1.AllowNumberRequest\x1a#.dialgateway.v1.AllowNumberResponse\x12Y\n" +
+	"\fCheckNumbers\x12#.dialgateway.v1.CheckNumbersRequest\x1a$.dialgateway.v1.CheckNumbersResponse\x12h\n" +
 	"\x11CheckDialRequests\x12(.dialgateway.v1.CheckDialRequestsRequest\x1a).dialgateway.v1.CheckDialRequestsResponseB\xba\x01\n" +
 	"\x12com.dialgateway.v1B\x16ComplianceServiceProtoP\x01ZPgithub.com/dial-gateway/dial-gateway/clients/go/gen/dialgateway/v1;dialgatewayv1\xa2\x02\x03DGW\xaa\x02\x0eDialGateway.V1\xca\x02\x0eDialGateway\\V1\xea\x02\x0fDialGateway::V1b\x06proto3"
 
@@ -757,48 +1208,61 @@ func file_dialgateway_v1_compliance_service_proto_rawDescGZIP() []byte {
 	return file_dialgateway_v1_compliance_service_proto_rawDescData
 }
 
-var file_dialgateway_v1_compliance_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_dialgateway_v1_compliance_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_dialgateway_v1_compliance_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_dialgateway_v1_compliance_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_dialgateway_v1_compliance_service_proto_goTypes = []any{
 	(DialCheckVerdict)(0),             // 0: dialgateway.v1.DialCheckVerdict
-	(SuppressionLifetime)(0),          // 1: dialgateway.v1.SuppressionLifetime
-	(*SuppressNumberRequest)(nil),     // 2: dialgateway.v1.SuppressNumberRequest
-	(*SuppressNumberResponse)(nil),    // 3: dialgateway.v1.SuppressNumberResponse
-	(*AllowNumberRequest)(nil),        // 4: dialgateway.v1.AllowNumberRequest
-	(*AllowNumberResponse)(nil),       // 5: dialgateway.v1.AllowNumberResponse
-	(*CheckDialRequestsRequest)(nil),  // 6: dialgateway.v1.CheckDialRequestsRequest
-	(*CheckDialRequestsResponse)(nil), // 7: dialgateway.v1.CheckDialRequestsResponse
-	(*DialCheck)(nil),                 // 8: dialgateway.v1.DialCheck
-	(*ObservedRule)(nil),              // 9: dialgateway.v1.ObservedRule
-	(*Confirmation)(nil),              // 10: dialgateway.v1.Confirmation
-	(*DialRequest)(nil),               // 11: dialgateway.v1.DialRequest
-	(Reason)(0),                       // 12: dialgateway.v1.Reason
-	(*timestamppb.Timestamp)(nil),     // 13: google.protobuf.Timestamp
+	(NumberCheckStatus)(0),            // 1: dialgateway.v1.NumberCheckStatus
+	(SuppressionLifetime)(0),          // 2: dialgateway.v1.SuppressionLifetime
+	(*SuppressNumberRequest)(nil),     // 3: dialgateway.v1.SuppressNumberRequest
+	(*SuppressNumberResponse)(nil),    // 4: dialgateway.v1.SuppressNumberResponse
+	(*AllowNumberRequest)(nil),        // 5: dialgateway.v1.AllowNumberRequest
+	(*AllowNumberResponse)(nil),       // 6: dialgateway.v1.AllowNumberResponse
+	(*CheckNumbersRequest)(nil),       // 7: dialgateway.v1.CheckNumbersRequest
+	(*CheckNumbersResponse)(nil),      // 8: dialgateway.v1.CheckNumbersResponse
+	(*NumberCheck)(nil),               // 9: dialgateway.v1.NumberCheck
+	(*NumberList)(nil),                // 10: dialgateway.v1.NumberList
+	(*CheckDialRequestsRequest)(nil),  // 11: dialgateway.v1.CheckDialRequestsRequest
+	(*CheckDialRequestsResponse)(nil), // 12: dialgateway.v1.CheckDialRequestsResponse
+	(*DialCheck)(nil),                 // 13: dialgateway.v1.DialCheck
+	(*ObservedRule)(nil),              // 14: dialgateway.v1.ObservedRule
+	(*Confirmation)(nil),              // 15: dialgateway.v1.Confirmation
+	(*timestamppb.Timestamp)(nil),     // 16: google.protobuf.Timestamp
+	(*DialRequest)(nil),               // 17: dialgateway.v1.DialRequest
+	(Reason)(0),                       // 18: dialgateway.v1.Reason
 }
 var file_dialgateway_v1_compliance_service_proto_depIdxs = []int32{
-	1,  // 0: dialgateway.v1.SuppressNumberResponse.lifetime:type_name -> dialgateway.v1.SuppressionLifetime
-	10, // 1: dialgateway.v1.SuppressNumberResponse.confirmation:type_name -> dialgateway.v1.Confirmation
-	10, // 2: dialgateway.v1.AllowNumberResponse.confirmation:type_name -> dialgateway.v1.Confirmation
-	11, // 3: dialgateway.v1.CheckDialRequestsRequest.dial_requests:type_name -> dialgateway.v1.DialRequest
-	8,  // 4: dialgateway.v1.CheckDialRequestsResponse.checks:type_name -> dialgateway.v1.DialCheck
-	0,  // 5: dialgateway.v1.DialCheck.verdict:type_name -> dialgateway.v1.DialCheckVerdict
-	12, // 6: dialgateway.v1.DialCheck.reason:type_name -> dialgateway.v1.Reason
-	13, // 7: dialgateway.v1.DialCheck.not_before:type_name -> google.protobuf.Timestamp
-	13, // 8: dialgateway.v1.DialCheck.allowed_until:type_name -> google.protobuf.Timestamp
-	9,  // 9: dialgateway.v1.DialCheck.observed:type_name -> dialgateway.v1.ObservedRule
-	0,  // 10: dialgateway.v1.ObservedRule.verdict:type_name -> dialgateway.v1.DialCheckVerdict
-	12, // 11: dialgateway.v1.ObservedRule.reason:type_name -> dialgateway.v1.Reason
-	2,  // 12: dialgateway.v1.ComplianceService.SuppressNumber:input_type -> dialgateway.v1.SuppressNumberRequest
-	4,  // 13: dialgateway.v1.ComplianceService.AllowNumber:input_type -> dialgateway.v1.AllowNumberRequest
-	6,  // 14: dialgateway.v1.ComplianceService.CheckDialRequests:input_type -> dialgateway.v1.CheckDialRequestsRequest
-	3,  // 15: dialgateway.v1.ComplianceService.SuppressNumber:output_type -> dialgateway.v1.SuppressNumberResponse
-	5,  // 16: dialgateway.v1.ComplianceService.AllowNumber:output_type -> dialgateway.v1.AllowNumberResponse
-	7,  // 17: dialgateway.v1.ComplianceService.CheckDialRequests:output_type -> dialgateway.v1.CheckDialRequestsResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	2,  // 0: dialgateway.v1.SuppressNumberResponse.lifetime:type_name -> dialgateway.v1.SuppressionLifetime
+	15, // 1: dialgateway.v1.SuppressNumberResponse.confirmation:type_name -> dialgateway.v1.Confirmation
+	15, // 2: dialgateway.v1.AllowNumberResponse.confirmation:type_name -> dialgateway.v1.Confirmation
+	9,  // 3: dialgateway.v1.CheckNumbersResponse.checks:type_name -> dialgateway.v1.NumberCheck
+	15, // 4: dialgateway.v1.CheckNumbersResponse.confirmation:type_name -> dialgateway.v1.Confirmation
+	10, // 5: dialgateway.v1.CheckNumbersResponse.lists:type_name -> dialgateway.v1.NumberList
+	1,  // 6: dialgateway.v1.NumberCheck.status:type_name -> dialgateway.v1.NumberCheckStatus
+	16, // 7: dialgateway.v1.NumberCheck.suppressed_at:type_name -> google.protobuf.Timestamp
+	2,  // 8: dialgateway.v1.NumberCheck.lifetime:type_name -> dialgateway.v1.SuppressionLifetime
+	17, // 9: dialgateway.v1.CheckDialRequestsRequest.dial_requests:type_name -> dialgateway.v1.DialRequest
+	13, // 10: dialgateway.v1.CheckDialRequestsResponse.checks:type_name -> dialgateway.v1.DialCheck
+	0,  // 11: dialgateway.v1.DialCheck.verdict:type_name -> dialgateway.v1.DialCheckVerdict
+	18, // 12: dialgateway.v1.DialCheck.reason:type_name -> dialgateway.v1.Reason
+	16, // 13: dialgateway.v1.DialCheck.not_before:type_name -> google.protobuf.Timestamp
+	16, // 14: dialgateway.v1.DialCheck.allowed_until:type_name -> google.protobuf.Timestamp
+	14, // 15: dialgateway.v1.DialCheck.observed:type_name -> dialgateway.v1.ObservedRule
+	0,  // 16: dialgateway.v1.ObservedRule.verdict:type_name -> dialgateway.v1.DialCheckVerdict
+	18, // 17: dialgateway.v1.ObservedRule.reason:type_name -> dialgateway.v1.Reason
+	3,  // 18: dialgateway.v1.ComplianceService.SuppressNumber:input_type -> dialgateway.v1.SuppressNumberRequest
+	5,  // 19: dialgateway.v1.ComplianceService.AllowNumber:input_type -> dialgateway.v1.AllowNumberRequest
+	7,  // 20: dialgateway.v1.ComplianceService.CheckNumbers:input_type -> dialgateway.v1.CheckNumbersRequest
+	11, // 21: dialgateway.v1.ComplianceService.CheckDialRequests:input_type -> dialgateway.v1.CheckDialRequestsRequest
+	4,  // 22: dialgateway.v1.ComplianceService.SuppressNumber:output_type -> dialgateway.v1.SuppressNumberResponse
+	6,  // 23: dialgateway.v1.ComplianceService.AllowNumber:output_type -> dialgateway.v1.AllowNumberResponse
+	8,  // 24: dialgateway.v1.ComplianceService.CheckNumbers:output_type -> dialgateway.v1.CheckNumbersResponse
+	12, // 25: dialgateway.v1.ComplianceService.CheckDialRequests:output_type -> dialgateway.v1.CheckDialRequestsResponse
+	22, // [22:26] is the sub-list for method output_type
+	18, // [18:22] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_dialgateway_v1_compliance_service_proto_init() }
@@ -813,8 +1277,8 @@ func file_dialgateway_v1_compliance_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dialgateway_v1_compliance_service_proto_rawDesc), len(file_dialgateway_v1_compliance_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   8,
+			NumEnums:      3,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

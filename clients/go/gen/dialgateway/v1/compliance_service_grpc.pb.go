@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	ComplianceService_SuppressNumber_FullMethodName    = "/dialgateway.v1.ComplianceService/SuppressNumber"
 	ComplianceService_AllowNumber_FullMethodName       = "/dialgateway.v1.ComplianceService/AllowNumber"
+	ComplianceService_CheckNumbers_FullMethodName      = "/dialgateway.v1.ComplianceService/CheckNumbers"
 	ComplianceService_CheckDialRequests_FullMethodName = "/dialgateway.v1.ComplianceService/CheckDialRequests"
 )
 
@@ -28,8 +29,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Suppresses numbers that must not be called any more, and tells what the
-// gateway would do with dial requests, without sending any.
+// Suppresses numbers that must not be called any more, tells which numbers are
+// suppressed, and what the gateway would do with dial requests, without sending
+// any.
 //
 // If the replicas share a state (Valkey or Redis), a suppression applies to all
 // of them, whichever replica answers the call, and outlives all processes.
@@ -39,7 +41,8 @@ const (
 // Phone numbers are neither stored nor logged by these methods, only their
 // keyed hashes: 8 bytes, equal on all replicas of a fleet.
 //
-// INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+// INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+// means that the gateway is older than the method. On a gateway with
 // a policy, UNAUTHENTICATED means that the caller shows no identity, and
 // PERMISSION_DENIED that the policy does not name it or does not grant it this
 // method. Every status other than OK has a reason in its details: see
@@ -76,6 +79,19 @@ type ComplianceServiceClient interface {
 	// reason SUPPRESSION_NOT_KEPT: the file that keeps suppressions cannot be
 	// written, so the number stays suppressed.
 	AllowNumber(ctx context.Context, in *AllowNumberRequest, opts ...grpc.CallOption) (*AllowNumberResponse, error)
+	// Tells for each number whether it is suppressed: by an operator, since when,
+	// by whom and why, and by which lists of the guard file. Nothing is changed,
+	// and no number that the caller does not name is told.
+	//
+	// With a shared state the replica that answers reads it first, so that a
+	// suppression which any replica has confirmed before the call is found. If it
+	// cannot, which takes it a second to find out, CheckNumbersResponse.complete
+	// is false, and numbers that it does not know are UNKNOWN.
+	//
+	// Each call leaves an audit record with the counts, and without the numbers.
+	//
+	// RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+	CheckNumbers(ctx context.Context, in *CheckNumbersRequest, opts ...grpc.CallOption) (*CheckNumbersResponse, error)
 	// Tells for each dial request what the gateway would do with it now, by the
 	// rules for its fields, the policy, the operators' holds and the guard file.
 	// Nothing is sent, counted or remembered, and client tokens are not compared
@@ -118,6 +134,16 @@ func (c *complianceServiceClient) AllowNumber(ctx context.Context, in *AllowNumb
 	return out, nil
 }
 
+func (c *complianceServiceClient) CheckNumbers(ctx context.Context, in *CheckNumbersRequest, opts ...grpc.CallOption) (*CheckNumbersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckNumbersResponse)
+	err := c.cc.Invoke(ctx, ComplianceService_CheckNumbers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *complianceServiceClient) CheckDialRequests(ctx context.Context, in *CheckDialRequestsRequest, opts ...grpc.CallOption) (*CheckDialRequestsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CheckDialRequestsResponse)
@@ -132,8 +158,9 @@ func (c *complianceServiceClient) CheckDialRequests(ctx context.Context, in *Che
 // All implementations must embed UnimplementedComplianceServiceServer
 // for forward compatibility.
 //
-// Suppresses numbers that must not be called any more, and tells what the
-// gateway would do with dial requests, without sending any.
+// Suppresses numbers that must not be called any more, tells which numbers are
+// suppressed, and what the gateway would do with dial requests, without sending
+// any.
 //
 // If the replicas share a state (Valkey or Redis), a suppression applies to all
 // of them, whichever replica answers the call, and outlives all processes.
@@ -143,7 +170,8 @@ func (c *complianceServiceClient) CheckDialRequests(ctx context.Context, in *Che
 // Phone numbers are neither stored nor logged by these methods, only their
 // keyed hashes: 8 bytes, equal on all replicas of a fleet.
 //
-// INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+// INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+// means that the gateway is older than the method. On a gateway with
 // a policy, UNAUTHENTICATED means that the caller shows no identity, and
 // PERMISSION_DENIED that the policy does not name it or does not grant it this
 // method. Every status other than OK has a reason in its details: see
@@ -180,6 +208,19 @@ type ComplianceServiceServer interface {
 	// reason SUPPRESSION_NOT_KEPT: the file that keeps suppressions cannot be
 	// written, so the number stays suppressed.
 	AllowNumber(context.Context, *AllowNumberRequest) (*AllowNumberResponse, error)
+	// Tells for each number whether it is suppressed: by an operator, since when,
+	// by whom and why, and by which lists of the guard file. Nothing is changed,
+	// and no number that the caller does not name is told.
+	//
+	// With a shared state the replica that answers reads it first, so that a
+	// suppression which any replica has confirmed before the call is found. If it
+	// cannot, which takes it a second to find out, CheckNumbersResponse.complete
+	// is false, and numbers that it does not know are UNKNOWN.
+	//
+	// Each call leaves an audit record with the counts, and without the numbers.
+	//
+	// RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+	CheckNumbers(context.Context, *CheckNumbersRequest) (*CheckNumbersResponse, error)
 	// Tells for each dial request what the gateway would do with it now, by the
 	// rules for its fields, the policy, the operators' holds and the guard file.
 	// Nothing is sent, counted or remembered, and client tokens are not compared
@@ -207,6 +248,9 @@ func (UnimplementedComplianceServiceServer) SuppressNumber(context.Context, *Sup
 }
 func (UnimplementedComplianceServiceServer) AllowNumber(context.Context, *AllowNumberRequest) (*AllowNumberResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AllowNumber not implemented")
+}
+func (UnimplementedComplianceServiceServer) CheckNumbers(context.Context, *CheckNumbersRequest) (*CheckNumbersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckNumbers not implemented")
 }
 func (UnimplementedComplianceServiceServer) CheckDialRequests(context.Context, *CheckDialRequestsRequest) (*CheckDialRequestsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckDialRequests not implemented")
@@ -268,6 +312,24 @@ func _ComplianceService_AllowNumber_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ComplianceService_CheckNumbers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckNumbersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ComplianceServiceServer).CheckNumbers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ComplianceService_CheckNumbers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ComplianceServiceServer).CheckNumbers(ctx, req.(*CheckNumbersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ComplianceService_CheckDialRequests_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CheckDialRequestsRequest)
 	if err := dec(in); err != nil {
@@ -300,6 +362,10 @@ var ComplianceService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AllowNumber",
 			Handler:    _ComplianceService_AllowNumber_Handler,
+		},
+		{
+			MethodName: "CheckNumbers",
+			Handler:    _ComplianceService_CheckNumbers_Handler,
 		},
 		{
 			MethodName: "CheckDialRequests",

@@ -49,8 +49,9 @@ const (
 	// RESOURCE_EXHAUSTED: the caller, or all callers together, have the maximum
 	// number of streams and calls open. Nothing of the call was taken.
 	ErrorReason_ERROR_REASON_STREAM_LIMIT ErrorReason = 3
-	// RESOURCE_EXHAUSTED: the list has more requests than a stream's window.
-	// Nothing of it was taken. Use a stream.
+	// RESOURCE_EXHAUSTED: the list has more requests than a stream's window, or
+	// more than one call may check. Nothing of it was taken. Use a stream, or
+	// check it in parts.
 	ErrorReason_ERROR_REASON_LIST_TOO_LONG ErrorReason = 4
 	// RESOURCE_EXHAUSTED: a message has more than 4 MiB. Nothing of it was taken.
 	ErrorReason_ERROR_REASON_MESSAGE_TOO_LARGE ErrorReason = 5
@@ -71,7 +72,7 @@ const (
 	// PERMISSION_DENIED: the policy does not let this caller dial any campaign.
 	ErrorReason_ERROR_REASON_DIALING_DENIED ErrorReason = 12
 	// PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-	// this campaign, suppress numbers, or allow them again.
+	// this campaign, suppress numbers, allow them again, or look them up.
 	ErrorReason_ERROR_REASON_OPERATION_DENIED ErrorReason = 13
 	// INVALID_ARGUMENT: the text names the field and the rule that it breaks.
 	ErrorReason_ERROR_REASON_INVALID_FIELD ErrorReason = 14

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dialgateway/v1/compliance_service.proto.
  */
 export const file_dialgateway_v1_compliance_service: GenFile = /*@__PURE__*/
-  fileDesc("CidkaWFsZ2F0ZXdheS92MS9jb21wbGlhbmNlX3NlcnZpY2UucHJvdG8SDmRpYWxnYXRld2F5LnYxIj0KFVN1cHByZXNzTnVtYmVyUmVxdWVzdBIUCgxwaG9uZV9udW1iZXIYASABKAkSDgoGcmVhc29uGAIgASgJIrQBChZTdXBwcmVzc051bWJlclJlc3BvbnNlEhMKC251bWJlcl9oYXNoGAEgASgJEhoKEmFscmVhZHlfc3VwcHJlc3NlZBgCIAEoCBI1CghsaWZldGltZRgDIAEoDjIjLmRpYWxnYXRld2F5LnYxLlN1cHByZXNzaW9uTGlmZXRpbWUSMgoMY29uZmlybWF0aW9uGAQgASgLMhwuZGlhbGdhdGV3YXkudjEuQ29uZmlybWF0aW9uIjoKEkFsbG93TnVtYmVyUmVxdWVzdBIUCgxwaG9uZV9udW1iZXIYASABKAkSDgoGcmVhc29uGAIgASgJIl4KE0FsbG93TnVtYmVyUmVzcG9uc2USEwoLbnVtYmVyX2hhc2gYASABKAkSMgoMY29uZmlybWF0aW9uGAIgASgLMhwuZGlhbGdhdGV3YXkudjEuQ29uZmlybWF0aW9uImMKGENoZWNrRGlhbFJlcXVlc3RzUmVxdWVzdBITCgtjYW1wYWlnbl9pZBgBIAEoCRIyCg1kaWFsX3JlcXVlc3RzGAIgAygLMhsuZGlhbGdhdGV3YXkudjEuRGlhbFJlcXVlc3QiXQoZQ2hlY2tEaWFsUmVxdWVzdHNSZXNwb25zZRIpCgZjaGVja3MYASADKAsyGS5kaWFsZ2F0ZXdheS52MS5EaWFsQ2hlY2sSFQoNZ3VhcmRfdmVyc2lvbhgCIAEoCSK8AgoJRGlhbENoZWNrEhQKDGNsaWVudF90b2tlbhgBIAEoCRINCgVpbmRleBgCIAEoBBIxCgd2ZXJkaWN0GAMgASgOMiAuZGlhbGdhdGV3YXkudjEuRGlhbENoZWNrVmVyZGljdBImCgZyZWFzb24YBCABKA4yFi5kaWFsZ2F0ZXdheS52MS5SZWFzb24SDgoGZGV0YWlsGAUgASgJEgwKBHJ1bGUYBiABKAkSLgoKbm90X2JlZm9yZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNYWxsb3dlZF91bnRpbBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoIb2JzZXJ2ZWQYCSADKAsyHC5kaWFsZ2F0ZXdheS52MS5PYnNlcnZlZFJ1bGUihwEKDE9ic2VydmVkUnVsZRIMCgRydWxlGAEgASgJEjEKB3ZlcmRpY3QYAiABKA4yIC5kaWFsZ2F0ZXdheS52MS5EaWFsQ2hlY2tWZXJkaWN0EiYKBnJlYXNvbhgDIAEoDjIWLmRpYWxnYXRld2F5LnYxLlJlYXNvbhIOCgZkZXRhaWwYBCABKAkqsgEKEERpYWxDaGVja1ZlcmRpY3QSIgoeRElBTF9DSEVDS19WRVJESUNUX1VOU1BFQ0lGSUVEEAASGwoXRElBTF9DSEVDS19WRVJESUNUX1NFTkQQARIbChdESUFMX0NIRUNLX1ZFUkRJQ1RfV0FJVBACEiEKHURJQUxfQ0hFQ0tfVkVSRElDVF9OT1RfQUNDRVBUEAMSHQoZRElBTF9DSEVDS19WRVJESUNUX1JFSkVDVBAEKp0BChNTdXBwcmVzc2lvbkxpZmV0aW1lEiQKIFNVUFBSRVNTSU9OX0xJRkVUSU1FX1VOU1BFQ0lGSUVEEAASHwobU1VQUFJFU1NJT05fTElGRVRJTUVfU0hBUkVEEAESHQoZU1VQUFJFU1NJT05fTElGRVRJTUVfRklMRRACEiAKHFNVUFBSRVNTSU9OX0xJRkVUSU1FX1BST0NFU1MQAzK2AgoRQ29tcGxpYW5jZVNlcnZpY2USXwoOU3VwcHJlc3NOdW1iZXISJS5kaWFsZ2F0ZXdheS52MS5TdXBwcmVzc051bWJlclJlcXVlc3QaJi5kaWFsZ2F0ZXdheS52MS5TdXBwcmVzc051bWJlclJlc3BvbnNlElYKC0FsbG93TnVtYmVyEiIuZGlhbGdhdGV3YXkudjEuQWxsb3dOdW1iZXJSZXF1ZXN0GiMuZGlhbGdhdGV3YXkudjEuQWxsb3dOdW1iZXJSZXNwb25zZRJoChFDaGVja0RpYWxSZXF1ZXN0cxIoLmRpYWxnYXRld2F5LnYxLkNoZWNrRGlhbFJlcXVlc3RzUmVxdWVzdBopLmRpYWxnYXRld2F5LnYxLkNoZWNrRGlhbFJlcXVlc3RzUmVzcG9uc2VCugEKEmNvbS5kaWFsZ2F0ZXdheS52MUIWQ29tcGxpYW5jZVNlcnZpY2VQcm90b1ABWlBnaXRodWIuY29tL2RpYWwtZ2F0ZXdheS9kaWFsLWdhdGV3YXkvY2xpZW50cy9nby9nZW4vZGlhbGdhdGV3YXkvdjE7ZGlhbGdhdGV3YXl2MaICA0RHV6oCDkRpYWxHYXRld2F5LlYxygIORGlhbEdhdGV3YXlcVjHqAg9EaWFsR2F0ZXdheTo6VjFiBnByb3RvMw", [file_dialgateway_v1_campaign_service, file_dialgateway_v1_dial_request_service, file_google_protobuf_timestamp]);
+  fileDesc("CidkaWFsZ2F0ZXdheS92MS9jb21wbGlhbmNlX3NlcnZpY2UucHJvdG8SDmRpYWxnYXRld2F5LnYxIj0KFVN1cHByZXNzTnVtYmVyUmVxdWVzdBIUCgxwaG9uZV9udW1iZXIYASABKAkSDgoGcmVhc29uGAIgASgJIrQBChZTdXBwcmVzc051bWJlclJlc3BvbnNlEhMKC251bWJlcl9oYXNoGAEgASgJEhoKEmFscmVhZHlfc3VwcHJlc3NlZBgCIAEoCBI1CghsaWZldGltZRgDIAEoDjIjLmRpYWxnYXRld2F5LnYxLlN1cHByZXNzaW9uTGlmZXRpbWUSMgoMY29uZmlybWF0aW9uGAQgASgLMhwuZGlhbGdhdGV3YXkudjEuQ29uZmlybWF0aW9uIjoKEkFsbG93TnVtYmVyUmVxdWVzdBIUCgxwaG9uZV9udW1iZXIYASABKAkSDgoGcmVhc29uGAIgASgJIl4KE0FsbG93TnVtYmVyUmVzcG9uc2USEwoLbnVtYmVyX2hhc2gYASABKAkSMgoMY29uZmlybWF0aW9uGAIgASgLMhwuZGlhbGdhdGV3YXkudjEuQ29uZmlybWF0aW9uIjwKE0NoZWNrTnVtYmVyc1JlcXVlc3QSFQoNcGhvbmVfbnVtYmVycxgBIAMoCRIOCgZyZWFzb24YAiABKAki7AEKFENoZWNrTnVtYmVyc1Jlc3BvbnNlEisKBmNoZWNrcxgBIAMoCzIbLmRpYWxnYXRld2F5LnYxLk51bWJlckNoZWNrEh8KF3N1cHByZXNzZWRfYnlfb3BlcmF0b3JzGAIgASgEEhAKCGNvbXBsZXRlGAMgASgIEjIKDGNvbmZpcm1hdGlvbhgEIAEoCzIcLmRpYWxnYXRld2F5LnYxLkNvbmZpcm1hdGlvbhIpCgVsaXN0cxgFIAMoCzIaLmRpYWxnYXRld2F5LnYxLk51bWJlckxpc3QSFQoNZ3VhcmRfdmVyc2lvbhgGIAEoCSKtAgoLTnVtYmVyQ2hlY2sSDQoFaW5kZXgYASABKAQSMQoGc3RhdHVzGAIgASgOMiEuZGlhbGdhdGV3YXkudjEuTnVtYmVyQ2hlY2tTdGF0dXMSEwoLbnVtYmVyX2hhc2gYAyABKAkSMQoNc3VwcHJlc3NlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNc3VwcHJlc3NlZF9ieRgFIAEoCRIOCgZyZWFzb24YBiABKAkSNQoIbGlmZXRpbWUYByABKA4yIy5kaWFsZ2F0ZXdheS52MS5TdXBwcmVzc2lvbkxpZmV0aW1lEhcKD29uX2FsbF9yZXBsaWNhcxgIIAEoCBINCgVsaXN0cxgJIAMoCRIOCgZkZXRhaWwYCiABKAkiRAoKTnVtYmVyTGlzdBIMCgRuYW1lGAEgASgJEhMKC2VuZm9yY2VkX2J5GAIgAygJEhMKC29ic2VydmVkX2J5GAMgAygJImMKGENoZWNrRGlhbFJlcXVlc3RzUmVxdWVzdBITCgtjYW1wYWlnbl9pZBgBIAEoCRIyCg1kaWFsX3JlcXVlc3RzGAIgAygLMhsuZGlhbGdhdGV3YXkudjEuRGlhbFJlcXVlc3QiXQoZQ2hlY2tEaWFsUmVxdWVzdHNSZXNwb25zZRIpCgZjaGVja3MYASADKAsyGS5kaWFsZ2F0ZXdheS52MS5EaWFsQ2hlY2sSFQoNZ3VhcmRfdmVyc2lvbhgCIAEoCSK8AgoJRGlhbENoZWNrEhQKDGNsaWVudF90b2tlbhgBIAEoCRINCgVpbmRleBgCIAEoBBIxCgd2ZXJkaWN0GAMgASgOMiAuZGlhbGdhdGV3YXkudjEuRGlhbENoZWNrVmVyZGljdBImCgZyZWFzb24YBCABKA4yFi5kaWFsZ2F0ZXdheS52MS5SZWFzb24SDgoGZGV0YWlsGAUgASgJEgwKBHJ1bGUYBiABKAkSLgoKbm90X2JlZm9yZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNYWxsb3dlZF91bnRpbBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoIb2JzZXJ2ZWQYCSADKAsyHC5kaWFsZ2F0ZXdheS52MS5PYnNlcnZlZFJ1bGUihwEKDE9ic2VydmVkUnVsZRIMCgRydWxlGAEgASgJEjEKB3ZlcmRpY3QYAiABKA4yIC5kaWFsZ2F0ZXdheS52MS5EaWFsQ2hlY2tWZXJkaWN0EiYKBnJlYXNvbhgDIAEoDjIWLmRpYWxnYXRld2F5LnYxLlJlYXNvbhIOCgZkZXRhaWwYBCABKAkqsgEKEERpYWxDaGVja1ZlcmRpY3QSIgoeRElBTF9DSEVDS19WRVJESUNUX1VOU1BFQ0lGSUVEEAASGwoXRElBTF9DSEVDS19WRVJESUNUX1NFTkQQARIbChdESUFMX0NIRUNLX1ZFUkRJQ1RfV0FJVBACEiEKHURJQUxfQ0hFQ0tfVkVSRElDVF9OT1RfQUNDRVBUEAMSHQoZRElBTF9DSEVDS19WRVJESUNUX1JFSkVDVBAEKuYBChFOdW1iZXJDaGVja1N0YXR1cxIjCh9OVU1CRVJfQ0hFQ0tfU1RBVFVTX1VOU1BFQ0lGSUVEEAASJgoiTlVNQkVSX0NIRUNLX1NUQVRVU19OT1RfU1VQUFJFU1NFRBABEiIKHk5VTUJFUl9DSEVDS19TVEFUVVNfU1VQUFJFU1NFRBACEh4KGk5VTUJFUl9DSEVDS19TVEFUVVNfTElTVEVEEAMSHwobTlVNQkVSX0NIRUNLX1NUQVRVU19VTktOT1dOEAQSHwobTlVNQkVSX0NIRUNLX1NUQVRVU19JTlZBTElEEAUqnQEKE1N1cHByZXNzaW9uTGlmZXRpbWUSJAogU1VQUFJFU1NJT05fTElGRVRJTUVfVU5TUEVDSUZJRUQQABIfChtTVVBQUkVTU0lPTl9MSUZFVElNRV9TSEFSRUQQARIdChlTVVBQUkVTU0lPTl9MSUZFVElNRV9GSUxFEAISIAocU1VQUFJFU1NJT05fTElGRVRJTUVfUFJPQ0VTUxADMpEDChFDb21wbGlhbmNlU2VydmljZRJfCg5TdXBwcmVzc051bWJlchIlLmRpYWxnYXRld2F5LnYxLlN1cHByZXNzTnVtYmVyUmVxdWVzdBomLmRpYWxnYXRld2F5LnYxLlN1cHByZXNzTnVtYmVyUmVzcG9uc2USVgoLQWxsb3dOdW1iZXISIi5kaWFsZ2F0ZXdheS52MS5BbGxvd051bWJlclJlcXVlc3QaIy5kaWFsZ2F0ZXdheS52MS5BbGxvd051bWJlclJlc3BvbnNlElkKDENoZWNrTnVtYmVycxIjLmRpYWxnYXRld2F5LnYxLkNoZWNrTnVtYmVyc1JlcXVlc3QaJC5kaWFsZ2F0ZXdheS52MS5DaGVja051bWJlcnNSZXNwb25zZRJoChFDaGVja0RpYWxSZXF1ZXN0cxIoLmRpYWxnYXRld2F5LnYxLkNoZWNrRGlhbFJlcXVlc3RzUmVxdWVzdBopLmRpYWxnYXRld2F5LnYxLkNoZWNrRGlhbFJlcXVlc3RzUmVzcG9uc2VCugEKEmNvbS5kaWFsZ2F0ZXdheS52MUIWQ29tcGxpYW5jZVNlcnZpY2VQcm90b1ABWlBnaXRodWIuY29tL2RpYWwtZ2F0ZXdheS9kaWFsLWdhdGV3YXkvY2xpZW50cy9nby9nZW4vZGlhbGdhdGV3YXkvdjE7ZGlhbGdhdGV3YXl2MaICA0RHV6oCDkRpYWxHYXRld2F5LlYxygIORGlhbEdhdGV3YXlcVjHqAg9EaWFsR2F0ZXdheTo6VjFiBnByb3RvMw", [file_dialgateway_v1_campaign_service, file_dialgateway_v1_dial_request_service, file_google_protobuf_timestamp]);
 
 /**
  * Which number to suppress, and why.
@@ -146,6 +146,219 @@ export const AllowNumberResponseSchema: GenMessage<AllowNumberResponse> = /*@__P
   messageDesc(file_dialgateway_v1_compliance_service, 3);
 
 /**
+ * Which numbers to look up, and why.
+ *
+ * @generated from message dialgateway.v1.CheckNumbersRequest
+ */
+export type CheckNumbersRequest = Message<"dialgateway.v1.CheckNumbersRequest"> & {
+  /**
+   * The numbers in the form E.164. At most 1,000. Without any, the response has
+   * only what does not depend on a number.
+   *
+   * @generated from field: repeated string phone_numbers = 1;
+   */
+  phoneNumbers: string[];
+
+  /**
+   * Why, for the audit record: at most 500 characters, no control characters.
+   * Appears in the log, so do not write a number here. May be empty.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message dialgateway.v1.CheckNumbersRequest.
+ * Use `create(CheckNumbersRequestSchema)` to create a new message.
+ */
+export const CheckNumbersRequestSchema: GenMessage<CheckNumbersRequest> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_compliance_service, 4);
+
+/**
+ * Which numbers are suppressed.
+ *
+ * @generated from message dialgateway.v1.CheckNumbersResponse
+ */
+export type CheckNumbersResponse = Message<"dialgateway.v1.CheckNumbersResponse"> & {
+  /**
+   * One check for each number, in their order.
+   *
+   * @generated from field: repeated dialgateway.v1.NumberCheck checks = 1;
+   */
+  checks: NumberCheck[];
+
+  /**
+   * How many numbers are suppressed by operators, as far as the replica that
+   * answers knows. None of these suppressions ends at a certain time: see
+   * SuppressionLifetime.
+   *
+   * @generated from field: uint64 suppressed_by_operators = 2;
+   */
+  suppressedByOperators: bigint;
+
+  /**
+   * Whether the replica that answers knows all suppressions by operators. Always
+   * true without a shared state.
+   *
+   * @generated from field: bool complete = 3;
+   */
+  complete: boolean;
+
+  /**
+   * Which replicas have carried out all suppressions by operators that the
+   * replica that answers knows. Unset without a shared state.
+   *
+   * @generated from field: dialgateway.v1.Confirmation confirmation = 4;
+   */
+  confirmation?: Confirmation | undefined;
+
+  /**
+   * The lists of the guard file of the replica that answers. Each replica reads
+   * its own files.
+   *
+   * @generated from field: repeated dialgateway.v1.NumberList lists = 5;
+   */
+  lists: NumberList[];
+
+  /**
+   * The version of the guard file; empty without a guard file.
+   *
+   * @generated from field: string guard_version = 6;
+   */
+  guardVersion: string;
+};
+
+/**
+ * Describes the message dialgateway.v1.CheckNumbersResponse.
+ * Use `create(CheckNumbersResponseSchema)` to create a new message.
+ */
+export const CheckNumbersResponseSchema: GenMessage<CheckNumbersResponse> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_compliance_service, 5);
+
+/**
+ * Whether a number is suppressed, since when, by whom and why.
+ *
+ * @generated from message dialgateway.v1.NumberCheck
+ */
+export type NumberCheck = Message<"dialgateway.v1.NumberCheck"> & {
+  /**
+   * The position of the number in the request.
+   *
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * Whether it is suppressed.
+   *
+   * @generated from field: dialgateway.v1.NumberCheckStatus status = 2;
+   */
+  status: NumberCheckStatus;
+
+  /**
+   * The keyed hash of the number in hexadecimal, as in the log. Empty for
+   * INVALID, and if the replica has not read the key of its fleet.
+   *
+   * @generated from field: string number_hash = 3;
+   */
+  numberHash: string;
+
+  /**
+   * When an operator suppressed it. Unset unless SUPPRESSED.
+   *
+   * @generated from field: google.protobuf.Timestamp suppressed_at = 4;
+   */
+  suppressedAt?: Timestamp | undefined;
+
+  /**
+   * Who suppressed it, as in the audit record. Empty unless SUPPRESSED.
+   *
+   * @generated from field: string suppressed_by = 5;
+   */
+  suppressedBy: string;
+
+  /**
+   * Why, as that operator said. Empty unless SUPPRESSED.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * Until when. Unspecified unless SUPPRESSED.
+   *
+   * @generated from field: dialgateway.v1.SuppressionLifetime lifetime = 7;
+   */
+  lifetime: SuppressionLifetime;
+
+  /**
+   * Whether the shared state and all replicas have the suppression. Only for
+   * SUPPRESSED, and always false without a shared state.
+   *
+   * @generated from field: bool on_all_replicas = 8;
+   */
+  onAllReplicas: boolean;
+
+  /**
+   * The lists that have the number, also those that no rule enforces.
+   *
+   * @generated from field: repeated string lists = 9;
+   */
+  lists: string[];
+
+  /**
+   * The rule that an INVALID number breaks. Empty otherwise.
+   *
+   * @generated from field: string detail = 10;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message dialgateway.v1.NumberCheck.
+ * Use `create(NumberCheckSchema)` to create a new message.
+ */
+export const NumberCheckSchema: GenMessage<NumberCheck> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_compliance_service, 6);
+
+/**
+ * A list of the guard file, and the rules that name it.
+ *
+ * @generated from message dialgateway.v1.NumberList
+ */
+export type NumberList = Message<"dialgateway.v1.NumberList"> & {
+  /**
+   * The name of the list.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The rules that refuse its numbers, for the campaigns and channels that they
+   * name.
+   *
+   * @generated from field: repeated string enforced_by = 2;
+   */
+  enforcedBy: string[];
+
+  /**
+   * The rules that only observe.
+   *
+   * @generated from field: repeated string observed_by = 3;
+   */
+  observedBy: string[];
+};
+
+/**
+ * Describes the message dialgateway.v1.NumberList.
+ * Use `create(NumberListSchema)` to create a new message.
+ */
+export const NumberListSchema: GenMessage<NumberList> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_compliance_service, 7);
+
+/**
  * The dial requests to check.
  *
  * @generated from message dialgateway.v1.CheckDialRequestsRequest
@@ -171,7 +384,7 @@ export type CheckDialRequestsRequest = Message<"dialgateway.v1.CheckDialRequests
  * Use `create(CheckDialRequestsRequestSchema)` to create a new message.
  */
 export const CheckDialRequestsRequestSchema: GenMessage<CheckDialRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_dialgateway_v1_compliance_service, 4);
+  messageDesc(file_dialgateway_v1_compliance_service, 8);
 
 /**
  * What would happen to each dial request.
@@ -199,7 +412,7 @@ export type CheckDialRequestsResponse = Message<"dialgateway.v1.CheckDialRequest
  * Use `create(CheckDialRequestsResponseSchema)` to create a new message.
  */
 export const CheckDialRequestsResponseSchema: GenMessage<CheckDialRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_dialgateway_v1_compliance_service, 5);
+  messageDesc(file_dialgateway_v1_compliance_service, 9);
 
 /**
  * What would happen to a dial request.
@@ -279,7 +492,7 @@ export type DialCheck = Message<"dialgateway.v1.DialCheck"> & {
  * Use `create(DialCheckSchema)` to create a new message.
  */
 export const DialCheckSchema: GenMessage<DialCheck> = /*@__PURE__*/
-  messageDesc(file_dialgateway_v1_compliance_service, 6);
+  messageDesc(file_dialgateway_v1_compliance_service, 10);
 
 /**
  * What a rule that only observes would have done with a dial request.
@@ -321,7 +534,7 @@ export type ObservedRule = Message<"dialgateway.v1.ObservedRule"> & {
  * Use `create(ObservedRuleSchema)` to create a new message.
  */
 export const ObservedRuleSchema: GenMessage<ObservedRule> = /*@__PURE__*/
-  messageDesc(file_dialgateway_v1_compliance_service, 7);
+  messageDesc(file_dialgateway_v1_compliance_service, 11);
 
 /**
  * What the gateway would do with a dial request.
@@ -372,6 +585,62 @@ export const DialCheckVerdictSchema: GenEnum<DialCheckVerdict> = /*@__PURE__*/
   enumDesc(file_dialgateway_v1_compliance_service, 0);
 
 /**
+ * Whether a number is suppressed.
+ *
+ * @generated from enum dialgateway.v1.NumberCheckStatus
+ */
+export enum NumberCheckStatus {
+  /**
+   * Not a status.
+   *
+   * @generated from enum value: NUMBER_CHECK_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Neither an operator nor a list that a rule enforces suppresses it.
+   *
+   * @generated from enum value: NUMBER_CHECK_STATUS_NOT_SUPPRESSED = 1;
+   */
+  NOT_SUPPRESSED = 1,
+
+  /**
+   * An operator has suppressed it, for every campaign.
+   *
+   * @generated from enum value: NUMBER_CHECK_STATUS_SUPPRESSED = 2;
+   */
+  SUPPRESSED = 2,
+
+  /**
+   * No operator has, as far as the replica knows, but it is in a list that rules
+   * enforce, for their campaigns.
+   *
+   * @generated from enum value: NUMBER_CHECK_STATUS_LISTED = 3;
+   */
+  LISTED = 3,
+
+  /**
+   * The replica cannot tell now, since it has not read the shared state.
+   *
+   * @generated from enum value: NUMBER_CHECK_STATUS_UNKNOWN = 4;
+   */
+  UNKNOWN = 4,
+
+  /**
+   * It is no phone number in the form E.164.
+   *
+   * @generated from enum value: NUMBER_CHECK_STATUS_INVALID = 5;
+   */
+  INVALID = 5,
+}
+
+/**
+ * Describes the enum dialgateway.v1.NumberCheckStatus.
+ */
+export const NumberCheckStatusSchema: GenEnum<NumberCheckStatus> = /*@__PURE__*/
+  enumDesc(file_dialgateway_v1_compliance_service, 1);
+
+/**
  * How long a suppression lasts.
  *
  * @generated from enum dialgateway.v1.SuppressionLifetime
@@ -411,11 +680,12 @@ export enum SuppressionLifetime {
  * Describes the enum dialgateway.v1.SuppressionLifetime.
  */
 export const SuppressionLifetimeSchema: GenEnum<SuppressionLifetime> = /*@__PURE__*/
-  enumDesc(file_dialgateway_v1_compliance_service, 1);
+  enumDesc(file_dialgateway_v1_compliance_service, 2);
 
 /**
- * Suppresses numbers that must not be called any more, and tells what the
- * gateway would do with dial requests, without sending any.
+ * Suppresses numbers that must not be called any more, tells which numbers are
+ * suppressed, and what the gateway would do with dial requests, without sending
+ * any.
  *
  * If the replicas share a state (Valkey or Redis), a suppression applies to all
  * of them, whichever replica answers the call, and outlives all processes.
@@ -425,7 +695,8 @@ export const SuppressionLifetimeSchema: GenEnum<SuppressionLifetime> = /*@__PURE
  * Phone numbers are neither stored nor logged by these methods, only their
  * keyed hashes: 8 bytes, equal on all replicas of a fleet.
  *
- * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+ * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+ * means that the gateway is older than the method. On a gateway with
  * a policy, UNAUTHENTICATED means that the caller shows no identity, and
  * PERMISSION_DENIED that the policy does not name it or does not grant it this
  * method. Every status other than OK has a reason in its details: see
@@ -480,6 +751,27 @@ export const ComplianceService: GenService<{
     methodKind: "unary";
     input: typeof AllowNumberRequestSchema;
     output: typeof AllowNumberResponseSchema;
+  },
+  /**
+   * Tells for each number whether it is suppressed: by an operator, since when,
+   * by whom and why, and by which lists of the guard file. Nothing is changed,
+   * and no number that the caller does not name is told.
+   *
+   * With a shared state the replica that answers reads it first, so that a
+   * suppression which any replica has confirmed before the call is found. If it
+   * cannot, which takes it a second to find out, CheckNumbersResponse.complete
+   * is false, and numbers that it does not know are UNKNOWN.
+   *
+   * Each call leaves an audit record with the counts, and without the numbers.
+   *
+   * RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+   *
+   * @generated from rpc dialgateway.v1.ComplianceService.CheckNumbers
+   */
+  checkNumbers: {
+    methodKind: "unary";
+    input: typeof CheckNumbersRequestSchema;
+    output: typeof CheckNumbersResponseSchema;
   },
   /**
    * Tells for each dial request what the gateway would do with it now, by the

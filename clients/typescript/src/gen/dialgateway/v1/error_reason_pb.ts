@@ -62,8 +62,9 @@ export enum ErrorReason {
   STREAM_LIMIT = 3,
 
   /**
-   * RESOURCE_EXHAUSTED: the list has more requests than a stream's window.
-   * Nothing of it was taken. Use a stream.
+   * RESOURCE_EXHAUSTED: the list has more requests than a stream's window, or
+   * more than one call may check. Nothing of it was taken. Use a stream, or
+   * check it in parts.
    *
    * @generated from enum value: ERROR_REASON_LIST_TOO_LONG = 4;
    */
@@ -129,7 +130,7 @@ export enum ErrorReason {
 
   /**
    * PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-   * this campaign, suppress numbers, or allow them again.
+   * this campaign, suppress numbers, allow them again, or look them up.
    *
    * @generated from enum value: ERROR_REASON_OPERATION_DENIED = 13;
    */

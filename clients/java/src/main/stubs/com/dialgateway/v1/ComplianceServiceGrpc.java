@@ -4,15 +4,17 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 
 /**
  * <pre>
- * Suppresses numbers that must not be called any more, and tells what the
- * gateway would do with dial requests, without sending any.
+ * Suppresses numbers that must not be called any more, tells which numbers are
+ * suppressed, and what the gateway would do with dial requests, without sending
+ * any.
  * If the replicas share a state (Valkey or Redis), a suppression applies to all
  * of them, whichever replica answers the call, and outlives all processes.
  * Without a shared state it applies only to the replica that answers the call,
  * and SuppressNumberResponse.lifetime says when it ends.
  * Phone numbers are neither stored nor logged by these methods, only their
  * keyed hashes: 8 bytes, equal on all replicas of a fleet.
- * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+ * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+ * means that the gateway is older than the method. On a gateway with
  * a policy, UNAUTHENTICATED means that the caller shows no identity, and
  * PERMISSION_DENIED that the policy does not name it or does not grant it this
  * method. Every status other than OK has a reason in its details: see
@@ -90,6 +92,37 @@ public final class ComplianceServiceGrpc {
       }
     }
     return getAllowNumberMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<com.dialgateway.v1.CheckNumbersRequest,
+      com.dialgateway.v1.CheckNumbersResponse> getCheckNumbersMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "CheckNumbers",
+      requestType = com.dialgateway.v1.CheckNumbersRequest.class,
+      responseType = com.dialgateway.v1.CheckNumbersResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<com.dialgateway.v1.CheckNumbersRequest,
+      com.dialgateway.v1.CheckNumbersResponse> getCheckNumbersMethod() {
+    io.grpc.MethodDescriptor<com.dialgateway.v1.CheckNumbersRequest, com.dialgateway.v1.CheckNumbersResponse> getCheckNumbersMethod;
+    if ((getCheckNumbersMethod = ComplianceServiceGrpc.getCheckNumbersMethod) == null) {
+      synchronized (ComplianceServiceGrpc.class) {
+        if ((getCheckNumbersMethod = ComplianceServiceGrpc.getCheckNumbersMethod) == null) {
+          ComplianceServiceGrpc.getCheckNumbersMethod = getCheckNumbersMethod =
+              io.grpc.MethodDescriptor.<com.dialgateway.v1.CheckNumbersRequest, com.dialgateway.v1.CheckNumbersResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "CheckNumbers"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  com.dialgateway.v1.CheckNumbersRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  com.dialgateway.v1.CheckNumbersResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new ComplianceServiceMethodDescriptorSupplier("CheckNumbers"))
+              .build();
+        }
+      }
+    }
+    return getCheckNumbersMethod;
   }
 
   private static volatile io.grpc.MethodDescriptor<com.dialgateway.v1.CheckDialRequestsRequest,
@@ -184,15 +217,17 @@ public final class ComplianceServiceGrpc {
 
   /**
    * <pre>
-   * Suppresses numbers that must not be called any more, and tells what the
-   * gateway would do with dial requests, without sending any.
+   * Suppresses numbers that must not be called any more, tells which numbers are
+   * suppressed, and what the gateway would do with dial requests, without sending
+   * any.
    * If the replicas share a state (Valkey or Redis), a suppression applies to all
    * of them, whichever replica answers the call, and outlives all processes.
    * Without a shared state it applies only to the replica that answers the call,
    * and SuppressNumberResponse.lifetime says when it ends.
    * Phone numbers are neither stored nor logged by these methods, only their
    * keyed hashes: 8 bytes, equal on all replicas of a fleet.
-   * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+   * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+   * means that the gateway is older than the method. On a gateway with
    * a policy, UNAUTHENTICATED means that the caller shows no identity, and
    * PERMISSION_DENIED that the policy does not name it or does not grant it this
    * method. Every status other than OK has a reason in its details: see
@@ -246,6 +281,24 @@ public final class ComplianceServiceGrpc {
 
     /**
      * <pre>
+     * Tells for each number whether it is suppressed: by an operator, since when,
+     * by whom and why, and by which lists of the guard file. Nothing is changed,
+     * and no number that the caller does not name is told.
+     * With a shared state the replica that answers reads it first, so that a
+     * suppression which any replica has confirmed before the call is found. If it
+     * cannot, which takes it a second to find out, CheckNumbersResponse.complete
+     * is false, and numbers that it does not know are UNKNOWN.
+     * Each call leaves an audit record with the counts, and without the numbers.
+     * RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+     * </pre>
+     */
+    default void checkNumbers(com.dialgateway.v1.CheckNumbersRequest request,
+        io.grpc.stub.StreamObserver<com.dialgateway.v1.CheckNumbersResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getCheckNumbersMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Tells for each dial request what the gateway would do with it now, by the
      * rules for its fields, the policy, the operators' holds and the guard file.
      * Nothing is sent, counted or remembered, and client tokens are not compared
@@ -266,15 +319,17 @@ public final class ComplianceServiceGrpc {
   /**
    * Base class for the server implementation of the service ComplianceService.
    * <pre>
-   * Suppresses numbers that must not be called any more, and tells what the
-   * gateway would do with dial requests, without sending any.
+   * Suppresses numbers that must not be called any more, tells which numbers are
+   * suppressed, and what the gateway would do with dial requests, without sending
+   * any.
    * If the replicas share a state (Valkey or Redis), a suppression applies to all
    * of them, whichever replica answers the call, and outlives all processes.
    * Without a shared state it applies only to the replica that answers the call,
    * and SuppressNumberResponse.lifetime says when it ends.
    * Phone numbers are neither stored nor logged by these methods, only their
    * keyed hashes: 8 bytes, equal on all replicas of a fleet.
-   * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+   * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+   * means that the gateway is older than the method. On a gateway with
    * a policy, UNAUTHENTICATED means that the caller shows no identity, and
    * PERMISSION_DENIED that the policy does not name it or does not grant it this
    * method. Every status other than OK has a reason in its details: see
@@ -295,15 +350,17 @@ public final class ComplianceServiceGrpc {
   /**
    * A stub to allow clients to do asynchronous rpc calls to service ComplianceService.
    * <pre>
-   * Suppresses numbers that must not be called any more, and tells what the
-   * gateway would do with dial requests, without sending any.
+   * Suppresses numbers that must not be called any more, tells which numbers are
+   * suppressed, and what the gateway would do with dial requests, without sending
+   * any.
    * If the replicas share a state (Valkey or Redis), a suppression applies to all
    * of them, whichever replica answers the call, and outlives all processes.
    * Without a shared state it applies only to the replica that answers the call,
    * and SuppressNumberResponse.lifetime says when it ends.
    * Phone numbers are neither stored nor logged by these methods, only their
    * keyed hashes: 8 bytes, equal on all replicas of a fleet.
-   * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+   * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+   * means that the gateway is older than the method. On a gateway with
    * a policy, UNAUTHENTICATED means that the caller shows no identity, and
    * PERMISSION_DENIED that the policy does not name it or does not grant it this
    * method. Every status other than OK has a reason in its details: see
@@ -370,6 +427,25 @@ public final class ComplianceServiceGrpc {
 
     /**
      * <pre>
+     * Tells for each number whether it is suppressed: by an operator, since when,
+     * by whom and why, and by which lists of the guard file. Nothing is changed,
+     * and no number that the caller does not name is told.
+     * With a shared state the replica that answers reads it first, so that a
+     * suppression which any replica has confirmed before the call is found. If it
+     * cannot, which takes it a second to find out, CheckNumbersResponse.complete
+     * is false, and numbers that it does not know are UNKNOWN.
+     * Each call leaves an audit record with the counts, and without the numbers.
+     * RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+     * </pre>
+     */
+    public void checkNumbers(com.dialgateway.v1.CheckNumbersRequest request,
+        io.grpc.stub.StreamObserver<com.dialgateway.v1.CheckNumbersResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getCheckNumbersMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Tells for each dial request what the gateway would do with it now, by the
      * rules for its fields, the policy, the operators' holds and the guard file.
      * Nothing is sent, counted or remembered, and client tokens are not compared
@@ -391,15 +467,17 @@ public final class ComplianceServiceGrpc {
   /**
    * A stub to allow clients to do synchronous rpc calls to service ComplianceService.
    * <pre>
-   * Suppresses numbers that must not be called any more, and tells what the
-   * gateway would do with dial requests, without sending any.
+   * Suppresses numbers that must not be called any more, tells which numbers are
+   * suppressed, and what the gateway would do with dial requests, without sending
+   * any.
    * If the replicas share a state (Valkey or Redis), a suppression applies to all
    * of them, whichever replica answers the call, and outlives all processes.
    * Without a shared state it applies only to the replica that answers the call,
    * and SuppressNumberResponse.lifetime says when it ends.
    * Phone numbers are neither stored nor logged by these methods, only their
    * keyed hashes: 8 bytes, equal on all replicas of a fleet.
-   * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+   * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+   * means that the gateway is older than the method. On a gateway with
    * a policy, UNAUTHENTICATED means that the caller shows no identity, and
    * PERMISSION_DENIED that the policy does not name it or does not grant it this
    * method. Every status other than OK has a reason in its details: see
@@ -464,6 +542,24 @@ public final class ComplianceServiceGrpc {
 
     /**
      * <pre>
+     * Tells for each number whether it is suppressed: by an operator, since when,
+     * by whom and why, and by which lists of the guard file. Nothing is changed,
+     * and no number that the caller does not name is told.
+     * With a shared state the replica that answers reads it first, so that a
+     * suppression which any replica has confirmed before the call is found. If it
+     * cannot, which takes it a second to find out, CheckNumbersResponse.complete
+     * is false, and numbers that it does not know are UNKNOWN.
+     * Each call leaves an audit record with the counts, and without the numbers.
+     * RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+     * </pre>
+     */
+    public com.dialgateway.v1.CheckNumbersResponse checkNumbers(com.dialgateway.v1.CheckNumbersRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getCheckNumbersMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Tells for each dial request what the gateway would do with it now, by the
      * rules for its fields, the policy, the operators' holds and the guard file.
      * Nothing is sent, counted or remembered, and client tokens are not compared
@@ -484,15 +580,17 @@ public final class ComplianceServiceGrpc {
   /**
    * A stub to allow clients to do limited synchronous rpc calls to service ComplianceService.
    * <pre>
-   * Suppresses numbers that must not be called any more, and tells what the
-   * gateway would do with dial requests, without sending any.
+   * Suppresses numbers that must not be called any more, tells which numbers are
+   * suppressed, and what the gateway would do with dial requests, without sending
+   * any.
    * If the replicas share a state (Valkey or Redis), a suppression applies to all
    * of them, whichever replica answers the call, and outlives all processes.
    * Without a shared state it applies only to the replica that answers the call,
    * and SuppressNumberResponse.lifetime says when it ends.
    * Phone numbers are neither stored nor logged by these methods, only their
    * keyed hashes: 8 bytes, equal on all replicas of a fleet.
-   * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+   * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+   * means that the gateway is older than the method. On a gateway with
    * a policy, UNAUTHENTICATED means that the caller shows no identity, and
    * PERMISSION_DENIED that the policy does not name it or does not grant it this
    * method. Every status other than OK has a reason in its details: see
@@ -557,6 +655,24 @@ public final class ComplianceServiceGrpc {
 
     /**
      * <pre>
+     * Tells for each number whether it is suppressed: by an operator, since when,
+     * by whom and why, and by which lists of the guard file. Nothing is changed,
+     * and no number that the caller does not name is told.
+     * With a shared state the replica that answers reads it first, so that a
+     * suppression which any replica has confirmed before the call is found. If it
+     * cannot, which takes it a second to find out, CheckNumbersResponse.complete
+     * is false, and numbers that it does not know are UNKNOWN.
+     * Each call leaves an audit record with the counts, and without the numbers.
+     * RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+     * </pre>
+     */
+    public com.dialgateway.v1.CheckNumbersResponse checkNumbers(com.dialgateway.v1.CheckNumbersRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getCheckNumbersMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Tells for each dial request what the gateway would do with it now, by the
      * rules for its fields, the policy, the operators' holds and the guard file.
      * Nothing is sent, counted or remembered, and client tokens are not compared
@@ -577,15 +693,17 @@ public final class ComplianceServiceGrpc {
   /**
    * A stub to allow clients to do ListenableFuture-style rpc calls to service ComplianceService.
    * <pre>
-   * Suppresses numbers that must not be called any more, and tells what the
-   * gateway would do with dial requests, without sending any.
+   * Suppresses numbers that must not be called any more, tells which numbers are
+   * suppressed, and what the gateway would do with dial requests, without sending
+   * any.
    * If the replicas share a state (Valkey or Redis), a suppression applies to all
    * of them, whichever replica answers the call, and outlives all processes.
    * Without a shared state it applies only to the replica that answers the call,
    * and SuppressNumberResponse.lifetime says when it ends.
    * Phone numbers are neither stored nor logged by these methods, only their
    * keyed hashes: 8 bytes, equal on all replicas of a fleet.
-   * INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+   * INVALID_ARGUMENT names the field and the rule that it breaks. UNIMPLEMENTED
+   * means that the gateway is older than the method. On a gateway with
    * a policy, UNAUTHENTICATED means that the caller shows no identity, and
    * PERMISSION_DENIED that the policy does not name it or does not grant it this
    * method. Every status other than OK has a reason in its details: see
@@ -652,6 +770,25 @@ public final class ComplianceServiceGrpc {
 
     /**
      * <pre>
+     * Tells for each number whether it is suppressed: by an operator, since when,
+     * by whom and why, and by which lists of the guard file. Nothing is changed,
+     * and no number that the caller does not name is told.
+     * With a shared state the replica that answers reads it first, so that a
+     * suppression which any replica has confirmed before the call is found. If it
+     * cannot, which takes it a second to find out, CheckNumbersResponse.complete
+     * is false, and numbers that it does not know are UNKNOWN.
+     * Each call leaves an audit record with the counts, and without the numbers.
+     * RESOURCE_EXHAUSTED: the call has more than 1,000 numbers; ask in parts.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<com.dialgateway.v1.CheckNumbersResponse> checkNumbers(
+        com.dialgateway.v1.CheckNumbersRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getCheckNumbersMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Tells for each dial request what the gateway would do with it now, by the
      * rules for its fields, the policy, the operators' holds and the guard file.
      * Nothing is sent, counted or remembered, and client tokens are not compared
@@ -672,7 +809,8 @@ public final class ComplianceServiceGrpc {
 
   private static final int METHODID_SUPPRESS_NUMBER = 0;
   private static final int METHODID_ALLOW_NUMBER = 1;
-  private static final int METHODID_CHECK_DIAL_REQUESTS = 2;
+  private static final int METHODID_CHECK_NUMBERS = 2;
+  private static final int METHODID_CHECK_DIAL_REQUESTS = 3;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -698,6 +836,10 @@ public final class ComplianceServiceGrpc {
         case METHODID_ALLOW_NUMBER:
           serviceImpl.allowNumber((com.dialgateway.v1.AllowNumberRequest) request,
               (io.grpc.stub.StreamObserver<com.dialgateway.v1.AllowNumberResponse>) responseObserver);
+          break;
+        case METHODID_CHECK_NUMBERS:
+          serviceImpl.checkNumbers((com.dialgateway.v1.CheckNumbersRequest) request,
+              (io.grpc.stub.StreamObserver<com.dialgateway.v1.CheckNumbersResponse>) responseObserver);
           break;
         case METHODID_CHECK_DIAL_REQUESTS:
           serviceImpl.checkDialRequests((com.dialgateway.v1.CheckDialRequestsRequest) request,
@@ -735,6 +877,13 @@ public final class ComplianceServiceGrpc {
               com.dialgateway.v1.AllowNumberRequest,
               com.dialgateway.v1.AllowNumberResponse>(
                 service, METHODID_ALLOW_NUMBER)))
+        .addMethod(
+          getCheckNumbersMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              com.dialgateway.v1.CheckNumbersRequest,
+              com.dialgateway.v1.CheckNumbersResponse>(
+                service, METHODID_CHECK_NUMBERS)))
         .addMethod(
           getCheckDialRequestsMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -792,6 +941,7 @@ public final class ComplianceServiceGrpc {
               .setSchemaDescriptor(new ComplianceServiceFileDescriptorSupplier())
               .addMethod(getSuppressNumberMethod())
               .addMethod(getAllowNumberMethod())
+              .addMethod(getCheckNumbersMethod())
               .addMethod(getCheckDialRequestsMethod())
               .build();
         }

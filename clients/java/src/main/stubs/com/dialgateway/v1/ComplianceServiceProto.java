@@ -47,6 +47,26 @@ public final class ComplianceServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_dialgateway_v1_AllowNumberResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_CheckNumbersRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_CheckNumbersRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_CheckNumbersResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_CheckNumbersResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_NumberCheck_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_NumberCheck_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_NumberList_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_NumberList_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_dialgateway_v1_CheckDialRequestsRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -89,44 +109,69 @@ public final class ComplianceServiceProto extends com.google.protobuf.GeneratedF
       "\022\024\n\014phone_number\030\001 \001(\t\022\016\n\006reason\030\002 \001(\t\"^" +
       "\n\023AllowNumberResponse\022\023\n\013number_hash\030\001 \001" +
       "(\t\0222\n\014confirmation\030\002 \001(\0132\034.dialgateway.v" +
-      "1.Confirmation\"c\n\030CheckDialRequestsReque" +
-      "st\022\023\n\013campaign_id\030\001 \001(\t\0222\n\rdial_requests" +
-      "\030\002 \003(\0132\033.dialgateway.v1.DialRequest\"]\n\031C" +
-      "heckDialRequestsResponse\022)\n\006checks\030\001 \003(\013" +
-      "2\031.dialgateway.v1.DialCheck\022\025\n\rguard_ver" +
-      "sion\030\002 \001(\t\"\274\002\n\tDialCheck\022\024\n\014client_token" +
-      "\030\001 \001(\t\022\r\n\005index\030\002 \001(\004\0221\n\007verdict\030\003 \001(\0162 " +
-      ".dialgateway.v1.DialCheckVerdict\022&\n\006reas" +
-      "on\030\004 \001(\0162\026.dialgateway.v1.Reason\022\016\n\006deta" +
-      "il\030\005 \001(\t\022\014\n\004rule\030\006 \001(\t\022.\n\nnot_before\030\007 \001" +
-      "(\0132\032.google.protobuf.Timestamp\0221\n\rallowe" +
-      "d_until\030\010 \001(\0132\032.google.protobuf.Timestam" +
-      "p\022.\n\010observed\030\t \003(\0132\034.dialgateway.v1.Obs" +
-      "ervedRule\"\207\001\n\014ObservedRule\022\014\n\004rule\030\001 \001(\t" +
-      "\0221\n\007verdict\030\002 \001(\0162 .dialgateway.v1.DialC" +
-      "heckVerdict\022&\n\006reason\030\003 \001(\0162\026.dialgatewa" +
-      "y.v1.Reason\022\016\n\006detail\030\004 \001(\t*\262\001\n\020DialChec" +
-      "kVerdict\022\"\n\036DIAL_CHECK_VERDICT_UNSPECIFI" +
-      "ED\020\000\022\033\n\027DIAL_CHECK_VERDICT_SEND\020\001\022\033\n\027DIA" +
-      "L_CHECK_VERDICT_WAIT\020\002\022!\n\035DIAL_CHECK_VER" +
-      "DICT_NOT_ACCEPT\020\003\022\035\n\031DIAL_CHECK_VERDICT_" +
-      "REJECT\020\004*\235\001\n\023SuppressionLifetime\022$\n SUPP" +
-      "RESSION_LIFETIME_UNSPECIFIED\020\000\022\037\n\033SUPPRE" +
-      "SSION_LIFETIME_SHARED\020\001\022\035\n\031SUPPRESSION_L" +
-      "IFETIME_FILE\020\002\022 \n\034SUPPRESSION_LIFETIME_P" +
-      "ROCESS\020\0032\266\002\n\021ComplianceService\022_\n\016Suppre" +
-      "ssNumber\022%.dialgateway.v1.SuppressNumber" +
-      "Request\032&.dialgateway.v1.SuppressNumberR" +
-      "esponse\022V\n\013AllowNumber\022\".dialgateway.v1." +
-      "AllowNumberRequest\032#.dialgateway.v1.Allo" +
-      "wNumberResponse\022h\n\021CheckDialRequests\022(.d" +
-      "ialgateway.v1.CheckDialRequestsRequest\032)" +
-      ".dialgateway.v1.CheckDialRequestsRespons" +
-      "eB\272\001\n\022com.dialgateway.v1B\026ComplianceServ" +
-      "iceProtoP\001ZPgithub.com/dial-gateway/dial" +
-      "-gateway/clients/go/gen/dialgateway/v1;d" +
-      "ialgatewayv1\242\002\003DGW\252\002\016DialGateway.V1\312\002\016Di" +
-      "alGateway\\V1\352\002\017DialGateway::V1b\006proto3"
+      "1.Confirmation\"<\n\023CheckNumbersRequest\022\025\n" +
+      "\rphone_numbers\030\001 \003(\t\022\016\n\006reason\030\002 \001(\t\"\354\001\n" +
+      "\024CheckNumbersResponse\022+\n\006checks\030\001 \003(\0132\033." +
+      "dialgateway.v1.NumberCheck\022\037\n\027suppressed" +
+      "_by_operators\030\002 \001(\004\022\020\n\010complete\030\003 \001(\010\0222\n" +
+      "\014confirmation\030\004 \001(\0132\034.dialgateway.v1.Con" +
+      "firmation\022)\n\005lists\030\005 \003(\0132\032.dialgateway.v" +
+      "1.NumberList\022\025\n\rguard_version\030\006 \001(\t\"\255\002\n\013" +
+      "NumberCheck\022\r\n\005index\030\001 \001(\004\0221\n\006status\030\002 \001" +
+      "(\0162!.dialgateway.v1.NumberCheckStatus\022\023\n" +
+      "\013number_hash\030\003 \001(\t\0221\n\rsuppressed_at\030\004 \001(" +
+      "\0132\032.google.protobuf.Timestamp\022\025\n\rsuppres" +
+      "sed_by\030\005 \001(\t\022\016\n\006reason\030\006 \001(\t\0225\n\010lifetime" +
+      "\030\007 \001(\0162#.dialgateway.v1.SuppressionLifet" +
+      "ime\022\027\n\017on_all_replicas\030\010 \001(\010\022\r\n\005lists\030\t " +
+      "\003(\t\022\016\n\006detail\030\n \001(\t\"D\n\nNumberList\022\014\n\004nam" +
+      "e\030\001 \001(\t\022\023\n\013enforced_by\030\002 \003(\t\022\023\n\013observed" +
+      "_by\030\003 \003(\t\"c\n\030CheckDialRequestsRequest\022\023\n" +
+      "\013campaign_id\030\001 \001(\t\0222\n\rdial_requests\030\002 \003(" +
+      "\0132\033.dialgateway.v1.DialRequest\"]\n\031CheckD" +
+      "ialRequestsResponse\022)\n\006checks\030\001 \003(\0132\031.di" +
+      "algateway.v1.DialCheck\022\025\n\rguard_version\030" +
+      "\002 \001(\t\"\274\002\n\tDialCheck\022\024\n\014client_token\030\001 \001(" +
+      "\t\022\r\n\005index\030\002 \001(\004\0221\n\007verdict\030\003 \001(\0162 .dial" +
+      "gateway.v1.DialCheckVerdict\022&\n\006reason\030\004 " +
+      "\001(\0162\026.dialgateway.v1.Reason\022\016\n\006detail\030\005 " +
+      "\001(\t\022\014\n\004rule\030\006 \001(\t\022.\n\nnot_before\030\007 \001(\0132\032." +
+      "google.protobuf.Timestamp\0221\n\rallowed_unt" +
+      "il\030\010 \001(\0132\032.google.protobuf.Timestamp\022.\n\010" +
+      "observed\030\t \003(\0132\034.dialgateway.v1.Observed" +
+      "Rule\"\207\001\n\014ObservedRule\022\014\n\004rule\030\001 \001(\t\0221\n\007v" +
+      "erdict\030\002 \001(\0162 .dialgateway.v1.DialCheckV" +
+      "erdict\022&\n\006reason\030\003 \001(\0162\026.dialgateway.v1." +
+      "Reason\022\016\n\006detail\030\004 \001(\t*\262\001\n\020DialCheckVerd" +
+      "ict\022\"\n\036DIAL_CHECK_VERDICT_UNSPECIFIED\020\000\022" +
+      "\033\n\027DIAL_CHECK_VERDICT_SEND\020\001\022\033\n\027DIAL_CHE" +
+      "CK_VERDICT_WAIT\020\002\022!\n\035DIAL_CHECK_VERDICT_" +
+      "NOT_ACCEPT\020\003\022\035\n\031DIAL_CHECK_VERDICT_REJEC" +
+      "T\020\004*\346\001\n\021NumberCheckStatus\022#\n\037NUMBER_CHEC" +
+      "K_STATUS_UNSPECIFIED\020\000\022&\n\"NUMBER_CHECK_S" +
+      "TATUS_NOT_SUPPRESSED\020\001\022\"\n\036NUMBER_CHECK_S" +
+      "TATUS_SUPPRESSED\020\002\022\036\n\032NUMBER_CHECK_STATU" +
+      "S_LISTED\020\003\022\037\n\033NUMBER_CHECK_STATUS_UNKNOW" +
+      "N\020\004\022\037\n\033NUMBER_CHECK_STATUS_INVALID\020\005*\235\001\n" +
+      "\023SuppressionLifetime\022$\n SUPPRESSION_LIFE" +
+      "TIME_UNSPECIFIED\020\000\022\037\n\033SUPPRESSION_LIFETI" +
+      "ME_SHARED\020\001\022\035\n\031SUPPRESSION_LIFETIME_FILE" +
+      "\020\002\022 \n\034SUPPRESSION_LIFETIME_PROCESS\020\0032\221\003\n" +
+      "\021ComplianceService\022_\n\016SuppressNumber\022%.d" +
+      "ialgateway.v1.SuppressNumberRequest\032&.di" +
+      "algateway.v1.SuppressNumberResponse\022V\n\013A" +
+      "llowNumber\022\".dialgateway.v1.AllowNumberR" +
+      "equest\032#.dialgateway.v1.AllowNumberRespo" +
+      "nse\022Y\n\014CheckNumbers\022#.dialgateway.v1.Che" +
+      "ckNumbersRequest\032$.dialgateway.v1.CheckN" +
+      "umbersResponse\022h\n\021CheckDialRequests\022(.di" +
+      "algateway.v1.CheckDialRequestsRequest\032)." +
+      "dialgateway.v1.CheckDialRequestsResponse" +
+      "B\272\001\n\022com.dialgateway.v1B\026ComplianceServi" +
+      "ceProtoP\001ZPgithub.com/dial-gateway/dial-" +
+      "gateway/clients/go/gen/dialgateway/v1;di" +
+      "algatewayv1\242\002\003DGW\252\002\016DialGateway.V1\312\002\016Dia" +
+      "lGateway\\V1\352\002\017DialGateway::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -159,26 +204,50 @@ public final class ComplianceServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_AllowNumberResponse_descriptor,
         new java.lang.String[] { "NumberHash", "Confirmation", });
-    internal_static_dialgateway_v1_CheckDialRequestsRequest_descriptor =
+    internal_static_dialgateway_v1_CheckNumbersRequest_descriptor =
       getDescriptor().getMessageType(4);
+    internal_static_dialgateway_v1_CheckNumbersRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_CheckNumbersRequest_descriptor,
+        new java.lang.String[] { "PhoneNumbers", "Reason", });
+    internal_static_dialgateway_v1_CheckNumbersResponse_descriptor =
+      getDescriptor().getMessageType(5);
+    internal_static_dialgateway_v1_CheckNumbersResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_CheckNumbersResponse_descriptor,
+        new java.lang.String[] { "Checks", "SuppressedByOperators", "Complete", "Confirmation", "Lists", "GuardVersion", });
+    internal_static_dialgateway_v1_NumberCheck_descriptor =
+      getDescriptor().getMessageType(6);
+    internal_static_dialgateway_v1_NumberCheck_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_NumberCheck_descriptor,
+        new java.lang.String[] { "Index", "Status", "NumberHash", "SuppressedAt", "SuppressedBy", "Reason", "Lifetime", "OnAllReplicas", "Lists", "Detail", });
+    internal_static_dialgateway_v1_NumberList_descriptor =
+      getDescriptor().getMessageType(7);
+    internal_static_dialgateway_v1_NumberList_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_NumberList_descriptor,
+        new java.lang.String[] { "Name", "EnforcedBy", "ObservedBy", });
+    internal_static_dialgateway_v1_CheckDialRequestsRequest_descriptor =
+      getDescriptor().getMessageType(8);
     internal_static_dialgateway_v1_CheckDialRequestsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_CheckDialRequestsRequest_descriptor,
         new java.lang.String[] { "CampaignId", "DialRequests", });
     internal_static_dialgateway_v1_CheckDialRequestsResponse_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(9);
     internal_static_dialgateway_v1_CheckDialRequestsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_CheckDialRequestsResponse_descriptor,
         new java.lang.String[] { "Checks", "GuardVersion", });
     internal_static_dialgateway_v1_DialCheck_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(10);
     internal_static_dialgateway_v1_DialCheck_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_DialCheck_descriptor,
         new java.lang.String[] { "ClientToken", "Index", "Verdict", "Reason", "Detail", "Rule", "NotBefore", "AllowedUntil", "Observed", });
     internal_static_dialgateway_v1_ObservedRule_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(11);
     internal_static_dialgateway_v1_ObservedRule_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_ObservedRule_descriptor,

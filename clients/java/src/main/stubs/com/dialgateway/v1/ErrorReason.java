@@ -65,8 +65,9 @@ public enum ErrorReason
   ERROR_REASON_STREAM_LIMIT(3),
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the list has more requests than a stream's window.
-   * Nothing of it was taken. Use a stream.
+   * RESOURCE_EXHAUSTED: the list has more requests than a stream's window, or
+   * more than one call may check. Nothing of it was taken. Use a stream, or
+   * check it in parts.
    * </pre>
    *
    * <code>ERROR_REASON_LIST_TOO_LONG = 4;</code>
@@ -141,7 +142,7 @@ public enum ErrorReason
   /**
    * <pre>
    * PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-   * this campaign, suppress numbers, or allow them again.
+   * this campaign, suppress numbers, allow them again, or look them up.
    * </pre>
    *
    * <code>ERROR_REASON_OPERATION_DENIED = 13;</code>
@@ -293,8 +294,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_STREAM_LIMIT_VALUE = 3;
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the list has more requests than a stream's window.
-   * Nothing of it was taken. Use a stream.
+   * RESOURCE_EXHAUSTED: the list has more requests than a stream's window, or
+   * more than one call may check. Nothing of it was taken. Use a stream, or
+   * check it in parts.
    * </pre>
    *
    * <code>ERROR_REASON_LIST_TOO_LONG = 4;</code>
@@ -369,7 +371,7 @@ public enum ErrorReason
   /**
    * <pre>
    * PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-   * this campaign, suppress numbers, or allow them again.
+   * this campaign, suppress numbers, allow them again, or look them up.
    * </pre>
    *
    * <code>ERROR_REASON_OPERATION_DENIED = 13;</code>

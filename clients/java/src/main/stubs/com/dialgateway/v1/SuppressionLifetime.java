@@ -153,7 +153,7 @@ public enum SuppressionLifetime
   }
   public static com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return com.dialgateway.v1.ComplianceServiceProto.getDescriptor().getEnumTypes().get(1);
+    return com.dialgateway.v1.ComplianceServiceProto.getDescriptor().getEnumTypes().get(2);
   }
 
   private static final SuppressionLifetime[] VALUES = values();
