@@ -1,7 +1,6 @@
 """Live suppressions of gateways that share a real Valkey or Redis."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from tests.integration.world import CAMPAIGN, PHONE, dial, dials, until, verdict
 from tests.shared_state.lossy_proxy import lossy_proxy_to
 from tests.shared_state.operators import NAMES, client_of, dialctl
 from tests.shared_state.servers import Server
+from tests.stopwatch import Stopwatch
 
 OTHER = "+12065550199"
 REASON = "asked for it"
@@ -53,10 +53,9 @@ async def test_nothing_is_sent_to_a_number_on_any_replica_a_second_later(fleet_s
                 await stream.send(*dials(100, f"yes-{number}-{first}", phone_number=OTHER))
         journal = fleet.simulator.connect.journal
         await until(lambda: len(list(journal)) >= 10)
-        asked_at = time.monotonic()
+        watch = Stopwatch()
         assert await suppress(fleet.replicas[1]) == ALL
-        took_s = time.monotonic() - asked_at
-        assert took_s < 1.0
+        assert watch.took_s < 1.0
         await asyncio.sleep(0.1)  # what left before arrives
 
         def sent(prefix: str) -> int:
