@@ -12,7 +12,7 @@ from benchmarks.quota.bars import Check, Result, quantile, table
 from benchmarks.quota.offer import Offer, Start, poisson, streams
 from benchmarks.quota.virtual import latencies_of
 from benchmarks.world import world
-from gateway.part_settings import limits_of
+from gateway.composition.part_settings import limits_of
 from gateway.settings import Settings
 from gateway.simulator import Simulator, SimulatorSettings
 

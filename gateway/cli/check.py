@@ -23,17 +23,17 @@ from gateway.cli.aws_region import in_words
 from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_list import Suppressions
+from gateway.composition.fleet import replica_name, state_settings_of
+from gateway.composition.part_settings import directory_of
+from gateway.composition.trail import NO_TRAIL_KEY, trail_path
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
 from gateway.core.quota.calls_under_way import IN_FLIGHT_S
-from gateway.fleet_setup import replica_name, state_settings_of
-from gateway.part_settings import directory_of
 from gateway.settings import PREFIX, Settings
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateError
 from gateway.shared_state.setup import fingerprint_key
 from gateway.shared_state.startup_check import Level, remarks_on, warning_about_contacts
-from gateway.trail_setup import NO_TRAIL_KEY, trail_path
 
 GOOD, WRONG = 0, 1
 REPORTED_WITHIN_S = 0.1

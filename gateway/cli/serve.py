@@ -13,6 +13,8 @@ from gateway import settings, telemetry
 from gateway.app import Gateway
 from gateway.cli.aws_region import region_of_environment
 from gateway.cli.process import serve
+from gateway.composition.fleet import fleet_setup_of, state_settings_of
+from gateway.composition.part_settings import directory_of
 from gateway.connect.api_versions import ApiName
 from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.campaign_lists import AwsCampaignLister
@@ -22,8 +24,6 @@ from gateway.connect.port import ConnectPort
 from gateway.connect.routing import RoutingConnect
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.fleet import FleetSetup
-from gateway.fleet_setup import fleet_setup_of, state_settings_of
-from gateway.part_settings import directory_of
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.shared_state.address import SETTING

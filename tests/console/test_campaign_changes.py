@@ -191,7 +191,7 @@ async def test_the_actor_is_who_a_trusted_proxy_says(
         if by == "proxy":
             nameless = {key: value for key, value in FIELDS.items() if key != "operator"}
             assert (await post(port, "hold", nameless, TOKEN, **headers))[0] == 200
-        row = world.gateway._dispatcher.row(CAMPAIGN)
+        row = world.gateway.replica.dispatcher.row(CAMPAIGN)
     assert row.hold is not None
     assert row.hold.caller == (actor if by == "proxy" else "Ines (typed)")
     record = caplog.records[0].__dict__
@@ -204,7 +204,7 @@ async def test_changes_of_known_campaigns_only(world: World) -> None:
     for kind in ("hold", "purge"):
         status, text = await post(port, kind, known_only, TOKEN)
         assert (status, "this campaign is not known" in text) == (404, True)
-    assert world.gateway._dispatcher.row(CAMPAIGN).hold is None
+    assert world.gateway.replica.dispatcher.row(CAMPAIGN).hold is None
     await world.ask(*dials(1))
     assert (await post(port, "hold", known_only, TOKEN))[0] == 200
     assert await held(port) == [CAMPAIGN]
@@ -265,17 +265,17 @@ async def broken() -> AsyncIterator[tuple[int, BrokenActions]]:
     async with gateway() as world:
         parts, actions, clock = world.gateway, BrokenActions(), SystemClock()
         console = Console(
-            parts._dispatcher,
-            parts._servicer,
+            parts.replica.dispatcher,
+            parts.grpc.dial_requests,
             ConnectHealth(),
-            parts._snapshots,
-            CampaignOperations(actions, parts._snapshots, clock.now, audit=Audit("gateway-1")),
+            parts.views.snapshots,
+            CampaignOperations(actions, parts.views.snapshots, clock.now, audit=Audit("gateway-1")),
             clock,
             parts.access.operator_authorizer,
             parts.access.control.refusals,
             Settings(),
         )
-        server = AdminServer(parts._monitoring, console, "127.0.0.1:0")
+        server = AdminServer(parts.admin.monitoring, console, "127.0.0.1:0")
         port = await server.start()
         try:
             yield port, actions

@@ -285,8 +285,8 @@ async def test_the_page_shows_the_failures_of_a_replacing_gateway(page: Page) ->
             traces.append([result.trace_id])
         await open_console(page, one)
         assert await page.until(f"{shown}.length && {shown}") == traces[0]
-        feed = one.gateway._admin._events
-        feed._console, feed._newest = other.gateway._console, None
+        feed = one.gateway.admin.server._events
+        feed._console, feed._newest = other.gateway.admin.console, None
         await page.run("document.dispatchEvent(new Event('visibilitychange'))")
         await page.until(f"{shown}[0] === {json.dumps(traces[1][0])}")
 
@@ -343,7 +343,7 @@ async def test_a_thousand_campaigns(page: Page) -> None:
             await page.until(f"({FIND}, {cell(campaign, 'Accepted')} !== undefined)")
             took.append(time.monotonic() - began)
         frames = await page.run("performance.getEntriesByName('look').map(e => e.duration)")
-        console = world.gateway._console
+        console = world.gateway.admin.console
         told, began = await console.state(), time.process_time()
         for _ in range(10):
             console._snapshots.outdated()

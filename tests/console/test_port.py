@@ -113,7 +113,7 @@ async def test_the_number_of_open_pages_is_limited(world: World) -> None:
 
 
 def feed_of(world: World) -> event_stream.EventStream:
-    return world.gateway._admin._events
+    return world.gateway.admin.server._events
 
 
 async def test_head_of_events_has_no_body(port: int) -> None:

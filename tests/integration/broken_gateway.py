@@ -14,12 +14,12 @@ from typing import Any
 
 from gateway.app import Gateway
 from gateway.cli.process import serve
+from gateway.composition.part_settings import limits_of
 from gateway.connect.fake import FakeConnect
 from gateway.connect.port import PutReply
 from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine
 from gateway.core.model import DialRequest
-from gateway.part_settings import limits_of
 from gateway.settings import load
 from gateway.telemetry import telemetry_with
 

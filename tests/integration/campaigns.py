@@ -34,11 +34,11 @@ async def servicer_of(
 ) -> AsyncIterator[tuple[CampaignServicer, "CampaignServiceAsyncStub"]]:
     """Serve the campaigns of a world on another port, with limits or snapshots of the test."""
     gateway = world.gateway
-    snapshots = snapshots or gateway._campaigns._snapshots
-    operations = gateway._campaigns._operations
+    snapshots = snapshots or gateway.grpc.campaigns._snapshots
+    operations = gateway.grpc.campaigns._operations
     made = CampaignServicer(
-        gateway._dispatcher,
-        gateway._clock,
+        gateway.replica.dispatcher,
+        gateway.basis.clock,
         gateway.access.control,
         snapshots,
         operations,

@@ -12,8 +12,8 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway.app import Gateway
 from gateway.cli.serve import connect_for
+from gateway.composition.fleet import fleet_setup_of, state_settings_of
 from gateway.connect.credentials import Keys
-from gateway.fleet_setup import fleet_setup_of, state_settings_of
 from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from gateway.simulator import Simulator, SimulatorSettings
@@ -47,12 +47,12 @@ class Replica:
     @property
     def shared_state(self) -> tuple[bool, str]:
         """What readiness says about the shared state."""
-        checks = self.gateway._monitoring.readiness().checks
+        checks = self.gateway.admin.monitoring.readiness().checks
         return checks["shared state"]
 
     async def metrics(self) -> dict[str, float]:
         """Return the metrics without labels."""
-        scraped = await self.gateway._monitoring.metrics()
+        scraped = await self.gateway.admin.monitoring.metrics()
         assert scraped is not None
         lines = [
             line for line in scraped[0].decode().splitlines() if not line.startswith("#") and "{" not in line
@@ -83,13 +83,9 @@ class FleetWorld:
 
     async def certain(self) -> None:
         """Wait until no replica is in doubt any more, as all are in the first seconds of a new fleet."""
-        ledgers = [(each.gateway, each.gateway.engine.fleet_ledger) for each in self.replicas]
+        ledgers = [(each.gateway.basis.clock, each.gateway.engine.fleet_ledger) for each in self.replicas]
         await until(
-            lambda: (
-                not any(
-                    ledger is None or ledger._in_doubt(gateway._clock.now()) for gateway, ledger in ledgers
-                )
-            )
+            lambda: not any(ledger is None or ledger._in_doubt(clock.now()) for clock, ledger in ledgers)
         )
 
     def dialed(self, campaign: str = CAMPAIGN) -> Counter[str]:

@@ -34,8 +34,8 @@ async def admin_port(limit: int = LIMIT) -> AsyncIterator[tuple[int, Clock, Conn
         await world.ask(*dials(3))
         clock = Clock()
         connections = Connections(clock, limit)
-        parts = world.gateway
-        server = AdminServer(parts._monitoring, parts._console, "127.0.0.1:0", connections=connections)
+        admin = world.gateway.admin
+        server = AdminServer(admin.monitoring, admin.console, "127.0.0.1:0", connections=connections)
         port = await server.start()
         try:
             yield port, clock, connections, server

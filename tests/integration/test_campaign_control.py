@@ -199,7 +199,7 @@ async def test_the_error_of_an_abandoned_call_is_retrieved(
         raise error
 
     async with world_of() as world:
-        answered = world.gateway._campaigns._answered(handler, None, cast("Any", None))
+        answered = world.gateway.grpc.campaigns._answered(handler, None, cast("Any", None))
         call = asyncio.create_task(answered)
         await refusing.wait()
         call.cancel()
@@ -256,8 +256,8 @@ async def test_releasing_a_campaign_without_a_hold_fails(client: DialGatewayClie
 
 async def test_holds_are_bounded(world: World, client: DialGatewayClient) -> None:
     """A hold beyond the limit is RESOURCE_EXHAUSTED; a held campaign can still be held again."""
-    actions = world.gateway._dispatcher.campaign_actions
-    hold = Hold("an operator", "test", world.gateway._clock.now())
+    actions = world.gateway.replica.dispatcher.campaign_actions
+    hold = Hold("an operator", "test", world.gateway.basis.clock.now())
     for number in range(HOLD_LIMIT - 1):
         actions.begin_hold(f"c{number}", hold)
     await client.hold_campaign("the-last", "test")

@@ -85,7 +85,7 @@ async def test_a_hold_and_a_purge_need_a_reason(world: World, command: str) -> N
     async with DialGatewayClient(world.target) as client:
         with pytest.raises(CallFailed, match="reason: required"):
             await client.act_on_campaign(ActionKind[command.upper()], CAMPAIGN)
-    assert world.gateway._dispatcher.row(CAMPAIGN).hold is None
+    assert world.gateway.replica.dispatcher.row(CAMPAIGN).hold is None
 
 
 async def test_hold_that_answers(world: World) -> None:

@@ -92,7 +92,7 @@ async def test_a_new_list_answers_what_waits_in_a_queue(tmp_path: Path) -> None:
     """Requests of a held campaign are answered as soon as their number is listed."""
     settings = guarded(tmp_path, rules("always", lists="[dnc]"))
     async with world_of(**settings) as world:
-        await world.gateway._dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
+        await world.gateway.replica.dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
         caller = world.stream()
         await caller.send(dial("queued", phone_number=OTHER), dial("other"))
         guarded(tmp_path, rules("always", lists="[dnc]"), listed=f"{OTHER}\n")

@@ -8,8 +8,8 @@ import pytest
 
 from dialgateway import DialGatewayClient
 from dialgateway.dialctl import main
+from gateway.composition.trail import trail_of
 from gateway.settings import Settings, SettingsError
-from gateway.trail_setup import trail_of
 from tests.files import put
 from tests.integration.admin import scrape
 from tests.integration.world import PHONE, dial, verdicts, world_of

@@ -91,7 +91,7 @@ def _started(epoch: Callable[[], float] = time.time) -> Keys:
 
 
 def _check(gateway: Any) -> tuple[bool, str]:
-    found: tuple[bool, str] = gateway._monitoring.readiness().checks["credentials"]
+    found: tuple[bool, str] = gateway.admin.monitoring.readiness().checks["credentials"]
     return found
 
 
@@ -104,7 +104,7 @@ async def test_credentials_that_come_after_the_start(sender: SenderName, tmp_pat
     """A gateway that starts without credentials says so, sends nothing, and serves once there are some."""
     async with scene(sender) as (simulator, gateway, caller):
         assert _check(gateway) == (False, "none were found")
-        assert not gateway._monitoring.readiness().ready
+        assert not gateway.admin.monitoring.readiness().ready
         await caller.send(*dials(30))
         results = await caller.read(30)
         assert verdicts(results) == [DENIED] * 30
@@ -154,7 +154,7 @@ async def test_a_token_service_that_fails(
             results = await caller.ask(*dials(3))
             assert verdicts(results) == [DENIED] * 3
             assert list(simulator.connect.journal) == []
-            assert gateway._monitoring._connect.results == {"NoCredentials": 1}
+            assert gateway.admin.monitoring._connect.results == {"NoCredentials": 1}
 
 
 @EACH_SENDER

@@ -62,11 +62,11 @@ async def test_a_hold_during_a_slow_lookup(sender: SenderName) -> None:
         async with gateway_to(url, sender, names) as (gateway, caller):
             await caller.send(*dials(200))
             await until(lambda: names.asked)
-            await gateway._dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
+            await gateway.replica.dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
             names.found.set()
             await asyncio.sleep(0.5)
             assert list(simulator.connect.journal) == []
-            gateway._dispatcher.campaign_actions.release(CAMPAIGN, RELEASE)
+            gateway.replica.dispatcher.campaign_actions.release(CAMPAIGN, RELEASE)
             assert verdicts(await caller.ask()) == ["ACCEPTED"] * 200
             dialed = simulator.connect.journal.dials(CAMPAIGN)
             assert (len(dialed), set(dialed.values())) == (200, {1})
@@ -81,11 +81,11 @@ async def test_a_hold_during_a_slow_handshake(sender: SenderName, authority: ssl
     ):
         await caller.send(*dials(200))
         await upstream.connected(8)
-        await gateway._dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
+        await gateway.replica.dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
         upstream.gate.set()
         await asyncio.sleep(0.5)
         assert upstream.requests == []
-        gateway._dispatcher.campaign_actions.release(CAMPAIGN, RELEASE)
+        gateway.replica.dispatcher.campaign_actions.release(CAMPAIGN, RELEASE)
         assert verdicts(await caller.ask()) == ["ACCEPTED"] * 200
         assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(200))
 
@@ -101,7 +101,7 @@ async def test_a_purge_during_a_slow_handshake(sender: SenderName, authority: ss
         await caller.send(*dials(200))
         await upstream.connected(8)
         watch = Stopwatch()
-        assert await gateway._dispatcher.campaign_actions.purge(CAMPAIGN, PURGE) == 200
+        assert await gateway.replica.dispatcher.campaign_actions.purge(CAMPAIGN, PURGE) == 200
         results = await caller.ask()
         assert watch.took_s < 1.0
         assert verdicts(results) == ["NOT_ACCEPTED PURGED SAME_TOKEN"] * 200
@@ -208,5 +208,5 @@ async def test_dripping_replies_do_not_stop_other_campaigns(sender: SenderName) 
             quick += [verdict(result) for result in message.results if "quick" in result.client_token]
         assert quick == ["ACCEPTED"] * 25
         assert time.monotonic() - began < 3.0
-        assert gateway._monitoring.readiness().ready
+        assert gateway.admin.monitoring.readiness().ready
         caller.call.cancel()

@@ -76,9 +76,8 @@ async def test_the_document_and_the_export_agree(tmp_path: Path) -> None:
     options = WorldOptions(simulator=SimulatorSettings(call_rate=0, campaigns=campaigns), faults=[no_tags])
     async with world_of(options, campaign_directory="connect") as world:
         await load(world)
-        reader = world.gateway._names
-        assert reader is not None
-        await until(lambda: reader.figures().failures)
+        names = world.gateway.names
+        await until(lambda: (figures := names.figures()) and figures.failures)
         await asyncio.sleep(0.3)  # for the first sample of the loop's lag
         exported = (await scraped(world)).names()
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, OPS) as ops:
@@ -193,7 +192,7 @@ async def test_a_campaign_id_with_markup_is_only_a_label(campaign: str) -> None:
 async def test_concurrent_scrapes_share_one_snapshot() -> None:
     """Concurrent scrapes share one snapshot of the campaigns; a later scrape gets a new one."""
     async with world_of() as world:
-        monitoring, metrics = world.gateway._monitoring, world.gateway._telemetry.metrics
+        monitoring, metrics = world.gateway.admin.monitoring, world.gateway.basis.telemetry.metrics
         assert metrics is not None
         seen = await asyncio.gather(*(monitoring.observe(metrics) for _ in range(5)))
         later = await monitoring.observe(metrics)
@@ -269,7 +268,7 @@ async def test_the_versions_and_the_process_are_shown() -> None:
 async def test_concurrent_scrapes_share_one_text() -> None:
     """Concurrent scrapes of one format share its text; a later scrape gets a new one."""
     async with world_of() as world:
-        monitoring = world.gateway._monitoring
+        monitoring = world.gateway.admin.monitoring
         found = await asyncio.gather(
             *(monitoring.metrics() for _ in range(3)), monitoring.metrics(OPENMETRICS)
         )

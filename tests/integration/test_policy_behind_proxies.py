@@ -41,7 +41,7 @@ async def test_a_caller_has_the_identity_of_its_certificate(tmp_path: Path, name
             await stream.send(dial("other"), campaign="surveys")
             await stream.finish()
             assert verdicts(await stream.rest()) == ["ACCEPTED", "REJECTED ACCESS_DENIED NEVER"]
-            await until(lambda: not world.gateway._servicer.streams)
+            await until(lambda: not world.gateway.grpc.dial_requests.streams)
             seen = await scrape(world.gateway.admin_port)
             assert seen.value("dial_gateway_access_refused_total", caller=CALLER, refusal="campaign") == 1
 

@@ -21,11 +21,11 @@ from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
 from gateway.api.server import Keepalive
 from gateway.app import Gateway
 from gateway.cli.serve import SIMULATOR_KEYS, connect_for, listers_for
+from gateway.composition.part_settings import directory_of
 from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.credentials import Keys
 from gateway.connect.port import ConnectPort
 from gateway.directory.directory import CampaignDirectory
-from gateway.part_settings import directory_of
 from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from gateway.simulator import CallRecord, Fault, FaultKind, Simulator, SimulatorSettings

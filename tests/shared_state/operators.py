@@ -44,7 +44,7 @@ async def listed_with(replica: Replica, queued: int) -> Campaign:
 
 
 def state_in(replica: Replica) -> CampaignState:
-    return CampaignState[replica.gateway._dispatcher.row(CAMPAIGN).state.name]
+    return CampaignState[replica.gateway.replica.dispatcher.row(CAMPAIGN).state.name]
 
 
 def outstanding(fleet: FleetWorld) -> int:

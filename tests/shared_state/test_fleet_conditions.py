@@ -44,7 +44,7 @@ async def test_one_gateway_reads_the_state_of_a_paused_campaign_and_all_go_on(fl
         assert len(owners(fleet)) == 1
         assert calls(fleet, DIALS) == dialed
         assert 1 <= calls(fleet, STATES) - asked <= 4
-        states = [each.gateway._dispatcher.row(CAMPAIGN).state.name for each in fleet.replicas]
+        states = [each.gateway.replica.dispatcher.row(CAMPAIGN).state.name for each in fleet.replicas]
         assert states == ["PARKED"] * 3
         fleet.simulator.connect.set_state(CAMPAIGN, CampaignState.RUNNING)
         async with asyncio.timeout(2.0):

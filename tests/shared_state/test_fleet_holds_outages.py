@@ -115,7 +115,7 @@ async def test_an_edited_hold_holds_and_can_be_released(fleet_server: Server) ->
         fleet_server.command("HSET", "{dial-gateway}:holds", CAMPAIGN, "edited")
         late = await fleet.add("late")
         await until(lambda: state_in(late) is CampaignState.HELD)
-        hold = late.gateway._dispatcher.row(CAMPAIGN).hold
+        hold = late.gateway.replica.dispatcher.row(CAMPAIGN).hold
         assert hold is not None
         assert "cannot be read" in hold.reason
         await act(late, RELEASE)

@@ -32,7 +32,7 @@ async def asked(replica: Replica, token: str, number: str = PHONE) -> list[str]:
 
 async def keyed(replica: Replica) -> None:
     """Wait until a replica hashes with the key of its fleet."""
-    fleet = replica.gateway._fleet
+    fleet = replica.gateway.replica.fleet
     assert fleet is not None
     await fleet.suppressions.keyed()
 

@@ -19,7 +19,7 @@ async def commands(fleet: FleetWorld) -> dict[str, int]:
     """Return how many commands of each kind the replicas have sent for client tokens."""
     counts: Counter[str] = Counter()
     for replica in fleet.replicas:
-        scraped = await replica.gateway._monitoring.metrics()
+        scraped = await replica.gateway.admin.monitoring.metrics()
         assert scraped is not None
         for operation, count in re.findall(
             r'shared_state_duration_seconds_count{operation="(claim|settle|look_up)"} (\d+)',

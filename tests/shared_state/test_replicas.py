@@ -127,8 +127,8 @@ async def test_replicas_with_different_quotas_say_so_and_keep_the_lower(
         await fleet.add("other", call_rate=40.0)
         await fleet.joined()
         one = fleet.replicas[0]
-        await until(lambda: "fleet" in one.gateway._monitoring.readiness().notes)
-        assert "call_rate" in one.gateway._monitoring.readiness().notes["fleet"]
+        await until(lambda: "fleet" in one.gateway.admin.monitoring.readiness().notes)
+        assert "call_rate" in one.gateway.admin.monitoring.readiness().notes["fleet"]
         assert (await one.metrics())["dial_gateway_fleet_settings_differ"] == 1
         assert one.gateway.engine.call_rate_ceiling == 40.0
     assert any("DIFFERENT SETTINGS" in record.getMessage() for record in caplog.records)

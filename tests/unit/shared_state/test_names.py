@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.composition.fleet import resolving
 from gateway.connect.resolver import Resolver
-from gateway.fleet_setup import resolving
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.valkey_connection import Node, ValkeyConnection
 from tests.pki import Authority

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.compliance.key_file import read_key
+from gateway.composition.fleet import replica_name
 from gateway.control.guard_trail import GuardTrail
-from gateway.fleet_setup import replica_name
 from gateway.settings import Settings, SettingsError
 from gateway.telemetry import trail_export_from
 from gateway.trail.export_sink import ExportSink

@@ -2,9 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gateway.compliance.suppression_list import LiveSuppression
+from gateway.composition.basis import Basis
+from gateway.composition.part_settings import guard_paths_of, suppression_file_of
+from gateway.composition.replica import Replica
+from gateway.composition.trail import trail_of
 from gateway.control.audit import Audit
 from gateway.control.guard_figures import guard_figures
 from gateway.control.guard_keeper import GuardKeeper
@@ -12,14 +16,9 @@ from gateway.control.number_checks import NumberChecks
 from gateway.control.suppressions import NumberOperations
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardRecord
-from gateway.directory.directory import CampaignDirectory
-from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet
-from gateway.part_settings import guard_paths_of, suppression_file_of
-from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from gateway.telemetry import GuardFigures
-from gateway.trail_setup import trail_of
 
 LAST_RECORDS_S, LONGEST_LAST_RECORDS_S = 0.5, 5.0
 """Seconds to write the last records of the trail: at least, and at most if the grace has them."""
@@ -33,30 +32,22 @@ class GuardParts:
     Raises `AccessError` and `SettingsError` if files cannot be used.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        environment: Mapping[str, str],
-        directory: CampaignDirectory,
-        clock: SystemClock,
-        dispatcher: Dispatcher,
-        audit: Audit,
-        fleet: Fleet | None,
-    ) -> None:
-        self._clock = clock
-        self._dispatcher = dispatcher
-        self.keeper = GuardKeeper(guard_paths_of(settings), directory, clock.epoch_now)
+    def __init__(self, basis: Basis, replica: Replica) -> None:
+        settings, fleet = basis.settings, replica.fleet
+        self._clock = basis.clock
+        self._dispatcher = dispatcher = replica.dispatcher
+        self.keeper = GuardKeeper(guard_paths_of(settings), basis.directory, basis.clock.epoch_now)
         self.keeper.use, self.keeper.review = self._use, dispatcher.rules_changed
-        self._trail = trail_of(settings, self.keeper.hashing.of, environment)
+        self._trail = trail_of(settings, self.keeper.hashing.of, basis.environment)
         dispatcher.tell_guard_decisions(self._decided)
-        self.numbers = self._number_operations(settings, audit, fleet)
+        self.numbers = self._number_operations(settings, basis.audit, fleet)
         self.number_checks = NumberChecks(
             self.keeper.suppressions,
             self.keeper.hashing,
             lambda: self.keeper.list_rules,
             self.numbers.lifetime,
             None if fleet is None else fleet.suppressions,
-            audit=audit,
+            audit=basis.audit,
         )
 
     def start(self) -> None:

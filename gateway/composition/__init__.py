@@ -1,0 +1,1 @@
+"""Builds the parts of one gateway and connects them; `gateway.app` puts them together."""
