@@ -83,15 +83,17 @@ class Reloaded(Generic[Value]):
     def reread(self) -> bool:
         """Read the files again if they have changed, or were broken; return whether the value is another.
 
-        What was broken is tried again each time: a certificate may become valid by waiting, and files that
-        belong together do not change at one instant. It is logged, and counted, once for each complaint. What
-        changes while it is read is neither used nor a complaint: it is read again at the next time.
+        What was broken is tried again each time, since a certificate may become valid by waiting. It is
+        logged, and counted, once for each complaint. Two things are no complaint yet, and are read again at
+        the next time: files that change while they are read, and several files of which one has just changed,
+        since those that belong together change one after the other.
         """
         with self._one_at_a_time:
             return self._reread()
 
     def _reread(self) -> bool:
-        self._is_due = self._changed() or self._is_due
+        changed = self._changed()
+        self._is_due = changed or self._is_due
         if not self._are_settled() or not (self._is_due or self._complaint):
             return False
         try:
@@ -100,7 +102,8 @@ class Reloaded(Generic[Value]):
             log.info("%s: %s for now: %s", self.name, self._then, wait)
             return False
         except AccessError as error:
-            self._complain(str(error))
+            if not (changed and len(self._files) > 1):
+                self._complain(str(error))
             return False
         except Exception as bug:  # noqa: BLE001 - whatever a file holds, a gateway that has a good one goes on
             self._complain(f"it cannot be read: {type(bug).__name__}")

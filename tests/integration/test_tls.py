@@ -64,7 +64,8 @@ async def test_a_broken_change_keeps_the_old_certificate(tmp_path: Path, case: s
         put(tmp_path / "tls.crt", broken.pem)
         if case == "expired":
             put(tmp_path / "tls.key", broken.key_pem)
-        world.gateway.access.reread()
+        for _ in range(2):
+            world.gateway.access.reread()
         assert await shown(world, folder) == good
         seen = await scrape(world.gateway.admin_port)
         assert seen.value("dial_gateway_access_files_refused_total", file="certificate") >= 1

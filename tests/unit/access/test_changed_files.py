@@ -192,6 +192,22 @@ def test_a_pair_that_is_written_in_place_is_used_when_both_files_are_complete(tm
     assert started.access.files_refused == {"certificate": 0, "policy": 0, "campaigns": 0}
 
 
+def test_a_pair_whose_files_are_renamed_one_after_the_other_is_no_complaint(tmp_path: Path) -> None:
+    """The gateway may look between the two. A pair that stays wrong is a complaint a second later."""
+    started = Started(tmp_path)
+    put(tmp_path / "tls.crt", RENEWED.pem)
+    started.look()
+    put(tmp_path / "tls.key", RENEWED.key_pem)
+    started.look()
+    assert chain(started) == RENEWED.pem
+    put(tmp_path / "tls.crt", OWN.pem)
+    started.look()
+    assert started.access.files_refused["certificate"] == 0
+    started.look()
+    started.look()
+    assert started.access.files_refused["certificate"] == 1
+
+
 def test_a_token_file_that_is_removed_ends_the_right_at_the_next_look(tmp_path: Path) -> None:
     """A token that is being written meanwhile does not bring the right back before it is complete."""
     started = Started(tmp_path)
