@@ -16,8 +16,9 @@ class Balancer:
     """Passes connections on to the ports that are in service, in turn."""
 
     def __init__(self, ports: Sequence[int]) -> None:
-        self.in_service = set(ports)
         self.port = 0
+        self._ports = ports
+        self._in_service = set(ports)
         self._turns = cycle(ports)
         self._count = len(ports)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -26,6 +27,10 @@ class Balancer:
     def target(self) -> str:
         """The address for callers."""
         return f"127.0.0.1:{self.port}"
+
+    async def mark(self, number: int, *, down: bool) -> None:
+        """Take a gateway out of service, or into it again."""
+        (self._in_service.discard if down else self._in_service.add)(self._ports[number])
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on."""
@@ -48,7 +53,7 @@ class Balancer:
 
     def _next(self) -> int:
         turns = (next(self._turns) for _ in range(self._count))
-        return next((port for port in turns if port in self.in_service), 0)
+        return next((port for port in turns if port in self._in_service), 0)
 
 
 async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

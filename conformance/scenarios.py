@@ -8,6 +8,8 @@ from conformance.balancer import Balancer, balancer_before
 from conformance.caller import PHONE, Call, Caller
 from conformance.worlds import Clients, Findings, Meeting, all_ended, exactly, holds, meeting, went_well
 from tests.faults.bars import Check
+from tests.faults.pinned_proxies import PinnedProxy
+from tests.faults.proxies import Proxy
 from tests.faults.world import World, world_of
 from tests.integration.admin import get
 
@@ -146,17 +148,17 @@ async def parked(clients: Clients) -> Findings:
 
 
 async def replaced(clients: Clients) -> Findings:
-    """Two replicas are replaced one after the other behind a balancer of connections."""
+    """Two replicas are replaced one after the other behind a balancer of connections, or the proxy."""
     settings = {"drain_grace": "2"}
     async with (
         world_of(gateways=2, rate=20.0, settings=settings) as world,
         balancer_before([int(target.rpartition(":")[2]) for target in world.targets]) as balancer,
-        meeting(world, clients, balancer.target) as met,
+        meeting(world, clients, "" if clients.proxy else balancer.target) as met,
     ):
         calls = begun(met, lambda caller: caller.generate(6000 // len(met.callers)))
         await asyncio.gather(*(call.until_answers(50) for call in calls.values()))
         for number in range(len(world.gateways)):
-            await _replaced(world, balancer, number)
+            await _replaced(world, met.proxy or balancer, number)
         await all_ended(calls)
         checks = {
             caller: [
@@ -168,15 +170,14 @@ async def replaced(clients: Clients) -> Findings:
         return met.findings("two replicas replaced", checks)
 
 
-async def _replaced(world: World, balancer: Balancer, number: int) -> None:
+async def _replaced(world: World, front: Proxy | PinnedProxy | Balancer, number: int) -> None:
     """Replace a gateway by another on its port, as a rollout does."""
-    port = int(world.targets[number].rpartition(":")[2])
-    balancer.in_service.discard(port)
+    await front.mark(number, down=True)
     await world.gateways[number].restart(signal.SIGTERM)
     async with asyncio.timeout(30):
         while (await get(world.admin_ports[number], "/readyz")).status != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    balancer.in_service.add(port)
+    await front.mark(number, down=False)
     await asyncio.sleep(1.0)
 
 

@@ -30,10 +30,11 @@ class Clients:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A world, and the running program of each client."""
+    """A world, the running program of each client, and the proxy between them, if any."""
 
     world: World
     callers: Sequence[Caller]
+    proxy: Proxy | PinnedProxy | None = None
 
     def verdict(self, caller: Caller) -> Verdict:
         """Compare what one client was answered with what Connect did for its campaigns."""
@@ -76,23 +77,25 @@ async def meeting(
     `certificates` are those of a proxy that asks callers for theirs.
     """
     async with AsyncExitStack() as stack:
+        proxy = None
         if clients.proxy:
             front = _through(clients.proxy, world, target, certificates)
-            target = await stack.enter_async_context(front)
+            proxy = await stack.enter_async_context(front)
+            target = proxy.target
         started = [
             await stack.enter_async_context(caller_of(client, world.folder, target or world.target, options))
             for client in clients.names
         ]
         # Wait for an answer: then the program has started, and its start is not measured.
         await asyncio.gather(*(caller.operate("memory") for caller in started))
-        yield Meeting(world, started)
+        yield Meeting(world, started, proxy)
 
 
 @asynccontextmanager
 async def _through(
     name: str, world: World, target: str, certificates: Certificates | None
-) -> AsyncIterator[str]:
-    """Run a proxy before the gateways of a world, or before `target`; yield its address for callers."""
+) -> AsyncIterator[Proxy | PinnedProxy]:
+    """Run a proxy before the gateways of a world, or before `target`."""
     async with AsyncExitStack() as stack:
         upstreams = gateways_of(world)
         if target:
@@ -101,7 +104,7 @@ async def _through(
         with suppress(grpc.aio.AioRpcError):  # the gateway has refused the call
             async with _channel_to(proxy) as channel:
                 await first_call(channel)
-        yield proxy.target
+        yield proxy
 
 
 def _channel_to(proxy: Proxy | PinnedProxy) -> grpc.aio.Channel:

@@ -110,6 +110,9 @@ class PinnedProxy:
         """The credentials that a caller needs."""
         return None if self.certificates is None else self.certificates.caller()
 
+    async def mark(self, number: int, *, down: bool) -> None:
+        """Do nothing: Envoy and Traefik check the gateways, and Caddy avoids one that refuses connections."""
+
     def service(self) -> Service:
         """Write the configuration; return the process."""
         text = {file: (CONFIGURATIONS / file).read_text(encoding="utf-8") for file in FILES[self.name]}
