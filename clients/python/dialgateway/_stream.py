@@ -249,7 +249,8 @@ class DialStream:
 async def _first_sign(call: StreamCall) -> None:
     """Wait until the gateway has accepted or refused a call, before anything is sent.
 
-    While messages are being sent, grpc.aio replaces the status of a refused call by INTERNAL.
+    While messages are being sent, grpc.aio replaces the status of a refused call by INTERNAL:
+    grpc/grpc#36066.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_SIGN_S):
