@@ -229,7 +229,8 @@ class CommandDone(NamedTuple):
     """What came of a command: how many dial requests it answered.
 
     In a fleet with a shared state, `confirmed` are the replicas that have carried it out, and `unconfirmed`
-    those that have not said so in time. `only_here`: the shared state could not record it.
+    those that have not said so in time. `only_here`: the shared state could not record it, or
+    has not told this replica yet which others there are.
     """
 
     answered: int = 0

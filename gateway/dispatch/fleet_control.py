@@ -39,7 +39,8 @@ class ActionResult:
     """What came of an action: the dial requests answered, and the replicas by name.
 
     `confirmed` have carried it out, `unconfirmed` have not confirmed it in time: they may not know of it.
-    `only_here`: the shared state is away, so no other replica can know of it.
+    `only_here`: the shared state is away, so no other replica can know of it, or this replica does not know
+    whether there are others.
     """
 
     answered: int = 0
@@ -48,7 +49,7 @@ class ActionResult:
     only_here: bool = False
 
 
-class Fleet(Protocol):
+class Membership(Protocol):
     """The membership of this replica."""
 
     @property
@@ -58,12 +59,21 @@ class Fleet(Protocol):
 
     @property
     def members(self) -> Sequence[Member]:
-        """Return all replicas as the last beat named them, this one included."""
+        """Return all replicas as the last beat named them, this one included; none before the first beat."""
         ...
+
+
+class Fleet(Membership, Protocol):
+    """The membership of this replica, and its beats."""
 
     def wake(self) -> None:
         """Ask for a beat soon, since the next one may be wanted earlier now."""
         ...
+
+
+def knows_members(fleet: Membership) -> bool:
+    """Return whether a beat has named the replicas, this one included: until then others may exist."""
+    return any(each.member == fleet.member.member for each in fleet.members)
 
 
 class FleetControl:
@@ -223,7 +233,11 @@ class FleetControl:
         for member in others.values():
             seen = self._seen_by.get(member.member, 0) >= version
             (confirmed if seen else unconfirmed).append(member.name)
-        return ActionResult(confirmed=tuple(sorted(confirmed)), unconfirmed=tuple(sorted(unconfirmed)))
+        return ActionResult(
+            confirmed=tuple(sorted(confirmed)),
+            unconfirmed=tuple(sorted(unconfirmed)),
+            only_here=not knows_members(self._fleet),
+        )
 
     async def _wait_for_others(self, version: int, *, counting: bool) -> None:
         """Wait until the live replicas have carried out an action, and for their counts if there are any."""
@@ -248,7 +262,8 @@ class FleetControl:
 
     def _all_have_seen(self, version: int) -> bool:
         live = [member.member for member in self.others() if not member.lost]
-        return all(self._seen_by.get(member, 0) >= version for member in live)
+        seen = all(self._seen_by.get(member, 0) >= version for member in live)
+        return seen and knows_members(self._fleet)
 
     def _all_have_counted(self, version: int) -> bool:
         counted = self._answered_by.get(version, {})

@@ -22,7 +22,7 @@ from gateway.core.fleet.suppressions import (
     SuppressionsRequest,
 )
 from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S
-from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
+from gateway.dispatch.fleet_control import ActionResult, Membership, SharedStateAway, knows_members
 from gateway.dispatch.suppressed_numbers import HashKey, NoKey, NoNumbers, SuppressedNumbers
 from gateway.shared_state.port import SharedState, SharedStateError
 
@@ -39,20 +39,6 @@ REPORTED_AGAIN_S = 300.0
 store forgets the replicas that report nothing for 15 minutes."""
 ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
 """Seconds between two exchanges while an operator waits for confirmation, and after one that failed."""
-
-
-class Fleet(Protocol):
-    """The membership of this replica."""
-
-    @property
-    def member(self) -> Member:
-        """Return this replica."""
-        ...
-
-    @property
-    def members(self) -> Sequence[Member]:
-        """Return all replicas as the last beat named them, this one included."""
-        ...
 
 
 class Suspendable(Protocol):
@@ -92,7 +78,7 @@ class SuppressionSync:
     def __init__(
         self,
         state: SharedState,
-        fleet: Fleet,
+        fleet: Membership,
         permits: Suspendable,
         now: Callable[[], float],
         clock: StoreClock,
@@ -229,7 +215,7 @@ class SuppressionSync:
         with self._asking():
             try:
                 async with asyncio.timeout(self._confirmed_within_s):
-                    while self._answered <= begun or not (known.certain and self._agreed.is_set()):
+                    while self._answered <= begun or not (known.certain and self._is_joined):
                         await self._reply.wait()
             except TimeoutError:
                 here, missing = self._fleet.member.name, (each.name for each in others)
@@ -370,7 +356,16 @@ class SuppressionSync:
         confirmed, unconfirmed = [self._fleet.member.name], list[str]()
         for member in {each.member: each for each in [*began_with, *self._others()]}.values():
             (confirmed if self._has_seen(member, version) else unconfirmed).append(member.name)
-        return ActionResult(confirmed=tuple(sorted(confirmed)), unconfirmed=tuple(sorted(unconfirmed)))
+        return ActionResult(
+            confirmed=tuple(sorted(confirmed)),
+            unconfirmed=tuple(sorted(unconfirmed)),
+            only_here=not knows_members(self._fleet),
+        )
+
+    @property
+    def _is_joined(self) -> bool:
+        """Whether this replica has the key of its fleet, and knows the other replicas."""
+        return self._agreed.is_set() and knows_members(self._fleet)
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
@@ -386,4 +381,5 @@ class SuppressionSync:
         return self._seen_by.get(member.member, 0) >= version
 
     def _all_have_seen(self, version: int) -> bool:
-        return all(self._has_seen(member, version) for member in self._others() if not member.lost)
+        seen = all(self._has_seen(member, version) for member in self._others() if not member.lost)
+        return seen and knows_members(self._fleet)

@@ -3,6 +3,8 @@
 - No call with a suppressed number arrives more than a second after the request, from any replica that reaches
   the store; from the replica that was asked, whether it reaches the store or not.
 - A replica ends a suppression only after an operator has allowed the number.
+- A replica that is asked about a number, and says that it knows all suppressions, knows those of the store.
+  What it tells to be on all replicas is in force on each that reaches the store.
 - In calm all replicas know the same suppressions, under the same key, and so does the store.
 """
 
@@ -34,6 +36,8 @@ from tests.simulation.world import PHONE
 WITHIN_S = 1.0
 """Seconds within which a suppression stops all replicas that reach the store."""
 PHONES = (PHONE, OTHER_PHONE, "+12065550102")
+LOOKED_UP, LOOKED_UP_WITHIN_S = 6, 1.0
+"""How often a number is looked up after each change, and seconds in which that happens."""
 READS_S = 1.0
 """Seconds after which a replica whose beats have begun again has read what it missed, or sends nothing."""
 
@@ -65,6 +69,7 @@ class SuppressingFleet(Fleet):
     """A fleet whose replicas have the guard of a gateway without rules.
 
     `asked` has the suppressions that operators rely on, `allowed` the numbers that were ever allowed again.
+    `everywhere` counts the times that a replica has told that all replicas have a suppression.
     """
 
     asked: dict[str, Asked] = field(default_factory=dict)
@@ -72,6 +77,7 @@ class SuppressingFleet(Fleet):
     hashes: dict[str, NumberHash] = field(default_factory=dict)
     live: dict[str, Numbers] = field(default_factory=dict)
     ending: Counter[str] = field(default_factory=Counter)
+    everywhere: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -118,6 +124,26 @@ class SuppressingFleet(Fleet):
         finally:
             self.ending[phone] -= 1
 
+    async def look_up(self, name: str, phone: str) -> None:
+        """Ask a replica whether a number is suppressed, and check what it tells."""
+        replica = self.replicas.get(name)
+        if replica is None or not await _is_keyed(replica):
+            return
+        before, number_hash = self._kept(), self.hashes[name].of(phone)
+        told = await replica.fleet.suppressions.read()
+        found = replica.fleet.suppressions.get(number_hash)
+        if not told.complete or replica.is_gone or number_hash not in before & self._kept():
+            return
+        self.promises.check(found is not None, "a suppressed number is told to be free", name, phone)
+        if found is None or not 0 < found.version <= told.everywhere:
+            return
+        self.everywhere += 1
+        for other, each in self.replicas.items():
+            if not self._reaches_store(other, self.now - READS_S):
+                continue
+            is_in_force = number_hash in self.live[other] or each.fleet.suppressions.in_words() is not None
+            self.promises.check(is_in_force, "a suppression is not on all replicas", name, other, phone)
+
     def crash(self, name: str) -> None:
         """End a replica at once: what only it had suppressed is lost."""
         super().crash(name)
@@ -143,13 +169,17 @@ class SuppressingFleet(Fleet):
 
     def _is_known(self, phone: str) -> bool:
         """Whether any process that lives, or the store, knows a suppression: else all were lost with it."""
-        stored = self.store.rules.suppressions
-        assert isinstance(stored, SuppressionsRules)
-        kept = {one.number_hash for one in stored.table.values() if not one.ended}
+        kept = self._kept()
         return any(
             (number_hash := self.hashes[name].of(phone)) in self.live[name] or number_hash in kept
             for name in self.replicas
         )
+
+    def _kept(self) -> set[bytes]:
+        """Return the hashes of the numbers whose suppression the store has."""
+        stored = self.store.rules.suppressions
+        assert isinstance(stored, SuppressionsRules)
+        return {one.number_hash for one in stored.table.values() if not one.ended}
 
 
 async def _is_keyed(replica: Replica) -> bool:
@@ -173,7 +203,10 @@ class SuppressingTraffic(Traffic):
         rng = self._rng
         for _ in range(rng.randint(1, 8)):
             act = rng.choice((fleet.suppress, fleet.suppress, fleet.allow))
-            fleet.at(rng.uniform(0.5, BUSY_S), act, rng.choice(NAMES), rng.choice(PHONES))
+            at, phone = rng.uniform(0.5, BUSY_S), rng.choice(PHONES)
+            fleet.at(at, act, rng.choice(NAMES), phone)
+            for _ in range(LOOKED_UP):
+                fleet.at(at + rng.uniform(0.0, LOOKED_UP_WITHIN_S), fleet.look_up, rng.choice(NAMES), phone)
 
 
 async def run_suppressed_seed(rng: random.Random) -> SuppressingFleet:
@@ -195,7 +228,7 @@ def _check_agreement(fleet: SuppressingFleet) -> None:
     """Check that all replicas and the store know the same in calm."""
     stored = fleet.store.rules.suppressions
     assert isinstance(stored, SuppressionsRules)
-    kept = {one.number_hash for one in stored.table.values() if not one.ended}
+    kept = fleet._kept()
     keys = {fleet.hashes[name].key for name in fleet.replicas}
     fleet.promises.check(keys == {stored.key}, "replicas hash with different keys", keys, stored.key)
     for name in fleet.replicas:

@@ -28,10 +28,12 @@ def simulate(seed: int) -> SuppressingFleet:
 
 def test_nobody_is_called_after_a_suppression() -> None:
     """Whatever callers, replicas, the store and Connect do; people are called, and some are not."""
-    accepted = suppressed = 0
+    accepted = suppressed = everywhere = 0
     for seed in range(FIRST, FIRST + SEEDS):
         fleet = simulate(seed)
         accepted += len(fleet.connect.journal)
+        everywhere += fleet.everywhere
         suppressed += sum(told.answer.reason is Reason.SUPPRESSED for told in fleet.promises.told)
     assert accepted > 0
     assert suppressed > 0
+    assert everywhere > 0

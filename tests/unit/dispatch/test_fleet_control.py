@@ -35,6 +35,7 @@ class Replica:
     control: FleetControl = field(init=False)
     reachable: bool = True
     removed: bool = False
+    knows_members: bool = True
     wakes: int = 0
 
     def __post_init__(self) -> None:
@@ -57,7 +58,8 @@ class Replica:
 
     @property
     def members(self) -> list[Member]:
-        return [each.member for each in self.fleet.replicas.values() if not each.removed]
+        members = [each.member for each in self.fleet.replicas.values() if not each.removed]
+        return members if self.knows_members else []
 
     def wake(self) -> None:
         self.wakes += 1
@@ -160,6 +162,26 @@ async def test_answers_of_all_replicas_are_counted() -> None:
         action = fleet.replicas["b"].bench.dispatcher.row("c").action
         assert action is not None
         assert (action.kind, action.answered) == (ActionKind.PURGE, 2)
+
+
+async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None:
+    """Before its first beat others may exist, so a hold is confirmed for this replica only."""
+    async with fleet_of("a", "b") as fleet:
+        fleet.replicas["a"].knows_members = False
+        result = await fleet.done(fleet.replicas["a"].act(HOLD))
+        assert result == ActionResult(0, ("a",), only_here=True)
+
+
+async def test_a_hold_waits_for_the_members() -> None:
+    """A beat that names them in time lets all confirm."""
+    async with fleet_of("a", "b") as fleet:
+        a = fleet.replicas["a"]
+        a.knows_members = False
+        acting = asyncio.create_task(a.act(HOLD))
+        await turns()
+        assert not acting.done()
+        a.knows_members = True
+        assert await fleet.done(acting) == ActionResult(0, ("a", "b"), ())
 
 
 async def test_a_replica_that_does_not_beat_is_named() -> None:

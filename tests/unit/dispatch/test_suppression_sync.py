@@ -58,6 +58,7 @@ class Replica:
     numbers: LiveSuppressions = field(default_factory=LiveSuppressions)
     changes: int = 0
     wakes: int = 0
+    knows_members: bool = True
 
     def __post_init__(self) -> None:
         self.state = ModelState(self.fleet.store)
@@ -73,7 +74,7 @@ class Replica:
 
     @property
     def members(self) -> list[Member]:
-        return [each.member for each in self.fleet.replicas]
+        return [each.member for each in self.fleet.replicas] if self.knows_members else []
 
     def sends(self) -> bool:
         return not self.permits.suspended
@@ -404,3 +405,19 @@ async def test_idle_replicas_are_not_forgotten() -> None:
             await fleet.beats()
         told = await fleet.replicas[1].sync.read()
         assert told.fleet.unconfirmed == ()
+
+
+@pytest.mark.timed
+async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None:
+    """Before its first beat others may exist, so a suppression is confirmed for this replica only."""
+    async with fleet_of("a", "b") as fleet:
+        a, _ = fleet.replicas
+        a.knows_members = False
+        result = await a.sync.suppress(ONE, "Ines", "asked for it")
+        assert (result.fleet.confirmed, result.fleet.only_here) == (("a",), True)
+        told = await a.sync.read()
+        assert not told.complete
+        a.knows_members = True
+        await fleet.beats()
+        told = await a.sync.read()
+        assert (told.complete, told.fleet.confirmed, told.fleet.only_here) == (True, ("a", "b"), False)

@@ -479,7 +479,8 @@ class Confirmation(google.protobuf.message.Message):
     only_here: builtins.bool
     """The shared state could not record the action, so only the replica that
     answers has carried it out. It records a hold as soon as it can. A purge
-    must be asked for again.
+    must be asked for again. Also set if that replica has just started, and no
+    reply of the shared state has told it yet which other replicas there are.
     """
     @property
     def confirmed_replicas(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:

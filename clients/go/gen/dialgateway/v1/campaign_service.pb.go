@@ -902,7 +902,8 @@ type Confirmation struct {
 	UnconfirmedReplicas []string `protobuf:"bytes,2,rep,name=unconfirmed_replicas,json=unconfirmedReplicas,proto3" json:"unconfirmed_replicas,omitempty"`
 	// The shared state could not record the action, so only the replica that
 	// answers has carried it out. It records a hold as soon as it can. A purge
-	// must be asked for again.
+	// must be asked for again. Also set if that replica has just started, and no
+	// reply of the shared state has told it yet which other replicas there are.
 	OnlyHere      bool `protobuf:"varint,3,opt,name=only_here,json=onlyHere,proto3" json:"only_here,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

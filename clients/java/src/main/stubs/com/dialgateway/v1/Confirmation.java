@@ -167,7 +167,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * The shared state could not record the action, so only the replica that
    * answers has carried it out. It records a hold as soon as it can. A purge
-   * must be asked for again.
+   * must be asked for again. Also set if that replica has just started, and no
+   * reply of the shared state has told it yet which other replicas there are.
    * </pre>
    *
    * <code>bool only_here = 3;</code>
@@ -862,7 +863,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The shared state could not record the action, so only the replica that
      * answers has carried it out. It records a hold as soon as it can. A purge
-     * must be asked for again.
+     * must be asked for again. Also set if that replica has just started, and no
+     * reply of the shared state has told it yet which other replicas there are.
      * </pre>
      *
      * <code>bool only_here = 3;</code>
@@ -876,7 +878,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The shared state could not record the action, so only the replica that
      * answers has carried it out. It records a hold as soon as it can. A purge
-     * must be asked for again.
+     * must be asked for again. Also set if that replica has just started, and no
+     * reply of the shared state has told it yet which other replicas there are.
      * </pre>
      *
      * <code>bool only_here = 3;</code>
@@ -894,7 +897,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The shared state could not record the action, so only the replica that
      * answers has carried it out. It records a hold as soon as it can. A purge
-     * must be asked for again.
+     * must be asked for again. Also set if that replica has just started, and no
+     * reply of the shared state has told it yet which other replicas there are.
      * </pre>
      *
      * <code>bool only_here = 3;</code>

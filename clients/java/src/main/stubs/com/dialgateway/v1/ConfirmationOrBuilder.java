@@ -100,7 +100,8 @@ public interface ConfirmationOrBuilder extends
    * <pre>
    * The shared state could not record the action, so only the replica that
    * answers has carried it out. It records a hold as soon as it can. A purge
-   * must be asked for again.
+   * must be asked for again. Also set if that replica has just started, and no
+   * reply of the shared state has told it yet which other replicas there are.
    * </pre>
    *
    * <code>bool only_here = 3;</code>
