@@ -119,7 +119,10 @@ class SuppressionSync:
 
     def told(self, epoch: str, version: int) -> None:
         """Note what a beat has told of the store, before permits of the same beat are used."""
-        self._suppressions.told(epoch, version)
+        may_have_lost_key = self._suppressions.told(epoch, version) and not self._keeps_key
+        if may_have_lost_key:
+            self._agreed.clear()
+            self._keyless_since = None
         self._judge()
         if self._wants_exchange:
             self._wanted.set()
@@ -259,7 +262,7 @@ class SuppressionSync:
             known.seen,
             known.after,
             self._proposed(key),
-            knows=key.fixed or len(known) > 0,
+            knows=self._keeps_key,
             offers=offers,
             asks=self._asks > 0,
         )
@@ -280,9 +283,14 @@ class SuppressionSync:
         self._judge()
         return self._agreed.is_set()  # else it asks again after a pause
 
+    @property
+    def _keeps_key(self) -> bool:
+        """Whether this replica cannot take another key: its own is of a file, or is that of its hashes."""
+        return self._key.fixed or len(self._suppressions) > 0
+
     def _proposed(self, key: HashKey) -> bytes:
         """Return the key to propose to the fleet, empty if others may have one that is in use."""
-        if key.fixed or len(self._suppressions) or self._agreed.is_set():
+        if self._keeps_key or self._agreed.is_set():
             return key.key
         since = self._keyless_since
         return key.key if since is not None and self._now() - since >= PROPOSED_AFTER_S else b""
@@ -293,7 +301,7 @@ class SuppressionSync:
             if self._keyless_since is None:
                 self._keyless_since = self._now()
             return True  # nothing is suppressed yet
-        if reply.key != key.key and (key.fixed or len(self._suppressions)):
+        if reply.key != key.key and self._keeps_key:
             if not self._foreign_key:
                 self._foreign_key = True
                 log.error("%s", self.in_words())

@@ -159,12 +159,17 @@ class FleetSuppressions:
         found = _unpacked(number_hash, text)
         return replace(found, version=0) if number_hash in self._unrecorded else found
 
-    def told(self, epoch: str, version: int) -> None:
-        """Note the epoch and the newest version of the store, as a beat has returned them."""
-        if self._epoch is not None and epoch != self._epoch:
+    def told(self, epoch: str, version: int) -> bool:
+        """Note the epoch and the newest version of the store, as a beat has returned them.
+
+        Return whether the store may have lost data since the last one.
+        """
+        is_other = self._epoch is not None and epoch != self._epoch
+        if is_other:
             self._read_again(lost=True)
         self._epoch = epoch
         self._told = version
+        return is_other
 
     def offered(self) -> tuple[Suppression, ...]:
         """Return suppressions for the next request that the store lacks, none before it was read once.

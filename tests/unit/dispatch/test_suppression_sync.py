@@ -421,3 +421,21 @@ async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None
         await fleet.beats()
         told = await a.sync.read()
         assert (told.complete, told.fleet.confirmed, told.fleet.only_here) == (True, ("a", "b"), False)
+
+
+async def test_after_a_loss_a_replica_agrees_on_the_key_again() -> None:
+    """Others may have given the store another key, so an operator waits until this replica has read it."""
+    async with fleet_of("a") as fleet:
+        late = await fleet.add("late", b"drawn by itself", fixed=False)
+        late.beat()
+        await late.sync.keyed()
+        fleet.store.flush()
+        fleet.store.rules.suppressions = SuppressionsRules(key=b"of another replica")
+        late.state.partitioned = True
+        late.beat("2")
+        asking = asyncio.create_task(late.sync.keyed())
+        await turns()
+        assert not asking.done()
+        late.state.partitioned = False
+        await asking
+        assert late.key.key == b"of another replica"
