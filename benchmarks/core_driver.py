@@ -9,7 +9,8 @@ import gc
 import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -97,19 +98,19 @@ class CoreOfBefore:
 
 def prepared(count: int, size: int) -> list[Arrivals]:
     """Return lists of dial requests of one source, as the gateway of the version makes them of messages."""
-    convert = wire.dial_request if hasattr(wire, "dial_request") else _conversion_of_now()
+    convert = _conversion()
     source = Source()
     lists = []
     for first in range(0, count, size):
         campaign_id = CAMPAIGNS[first // size % len(CAMPAIGNS)]
         numbers = range(first, first + size)
-        lists.append(
-            [(Waiter(source, n, f"{n:032x}"), convert(campaign_id, _message(n), 0.0)) for n in numbers]
-        )
+        lists.append([(Waiter(source, n, f"{n:032x}"), convert(campaign_id, _message(n))) for n in numbers])
     return lists
 
 
-def _conversion_of_now() -> Any:
+def _conversion() -> Callable[[str, pb.DialRequest], Any]:
+    if hasattr(wire, "dial_request"):
+        return partial(wire.dial_request, wall_offset=0.0)
     from gateway.api.wire.dial_requests import dial_request
 
     return dial_request

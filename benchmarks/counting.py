@@ -52,7 +52,7 @@ def _call() -> tuple[Batch, list[Settled]]:
     source, read_at = Source(caller=CALLER), 100.0
     entries = []
     for number in range(BATCH_LIMIT):
-        request = DialRequest(CAMPAIGN, f"token-{number}", "+12025550123", {}, 1e9, 1e9, 100)
+        request = DialRequest(CAMPAIGN, f"token-{number}", "+12025550123", {}, 1e9, 100)
         entries.append(Entry(request, 1e9, Waiter(source, number, read_at=read_at)))
     batch = Batch(1, CAMPAIGN, entries, FlushReason.FULL, 100.0, 1e9, 5)
     answers = [

@@ -93,7 +93,7 @@ def _fastest(call: Callable[[Argument], object], arguments: Sequence[Argument]) 
 
 
 def _request(number: str) -> DialRequest:
-    return DialRequest("c", "t", number, b"{}", NOW + 600, NOW + 600, 100)
+    return DialRequest("c", "t", number, b"{}", NOW + 600, 100)
 
 
 def _memory_mb() -> float:

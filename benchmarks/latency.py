@@ -71,7 +71,7 @@ async def _calls(url: str) -> list[float]:
     )
     samples = []
     for number in range(SAMPLES):
-        request = DialRequest("own", f"own-{number}", "+12025550123", {"a": "b"}, time.time() + 600, 0.0, 0)
+        request = DialRequest("own", f"own-{number}", "+12025550123", {"a": "b"}, time.time() + 600, 0)
         began = time.perf_counter()
         await connect.put_dial_requests("own", [request])
         samples.append(time.perf_counter() - began)

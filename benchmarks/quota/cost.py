@@ -112,7 +112,7 @@ class _Load:
     def _arrival(self, source: Source, campaign: str) -> tuple[Waiter, DialRequest]:
         number, self._made = self._made, self._made + 1
         expires = EXPIRES_S + self._random.random()
-        request = DialRequest(campaign, f"token-{number}", "+12025550123", {"a": "b"}, expires, expires, 100)
+        request = DialRequest(campaign, f"token-{number}", "+12025550123", {"a": "b"}, expires, 100)
         return Waiter(source, number), request
 
 

@@ -50,7 +50,7 @@ class VirtualGateway:
 
     def _submit(self, source: Source, index: int, offer: Offer) -> None:
         expires_at = self.now + EXPIRES_S
-        request = DialRequest(offer.campaign, offer.token, "+12025550123", {}, expires_at, expires_at, 100)
+        request = DialRequest(offer.campaign, offer.token, "+12025550123", {}, expires_at, 100)
         self._engine.submit(self.now, [(Waiter(source, index), request)])
         self._deliver()
 

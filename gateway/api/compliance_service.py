@@ -36,7 +36,6 @@ from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.intake.dry_run import Checked, CheckedKind, refused
 from gateway.core.model import Answer, DialRequest, Reason
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
-from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import trace_of
 
 if TYPE_CHECKING:
@@ -88,13 +87,11 @@ class ComplianceServicer:
         number_checks: NumberChecks,
         check: Callable[[Sequence[DialRequest]], Awaitable[Sequence[Checked]]],
         guard_version: Callable[[], str],
-        clock: SystemClock,
         authorizer: Authorizer,
         directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
         self._numbers, self._number_checks = numbers, number_checks
         self._check, self._guard_version = check, guard_version
-        self._clock = clock
         self._authorizer = authorizer
         self._directory = directory
         self._open = OpenChecks()
@@ -230,8 +227,7 @@ class ComplianceServicer:
         if isinstance(campaign, Checked):
             checked: Sequence[Checked] = [campaign] * len(part)
         else:
-            offset = self._clock.expiry_offset
-            checked = await self._check([dial_requests.dial_request(campaign, one, offset) for one in part])
+            checked = await self._check([dial_requests.dial_request(campaign, one) for one in part])
         for item, found in zip(part, checked, strict=True):
             wire.add_check(response, item.client_token, found)
 

@@ -91,7 +91,7 @@ class Submission:
                 self.take(campaign_id, part, priority, submit)
         except Exception:
             for item in part[len(part) - (counted - self._window.taken) :]:
-                self._window.count_in(DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0))
+                self._window.count_in(DialRequest(campaign_id, item.client_token, "", {}, None, 0))
             raise
 
     def take(
@@ -155,7 +155,7 @@ class Submission:
 
     def _refuse(self, campaign_id: str, item: Unreadable) -> None:
         """Reject a dial request that cannot be parsed."""
-        request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0, in_doubt=item.in_doubt)
+        request = DialRequest(campaign_id, item.client_token, "", {}, None, 0, in_doubt=item.in_doubt)
         refusal = answers.rejected(Reason.INVALID_REQUEST, item.problem)
         self._deny([self._arrival(request, "", self._clock.now())], refusal)
 
@@ -169,9 +169,9 @@ class Submission:
 
     def _arrivals(self, campaign_id: str, requests: Sequence[pb.DialRequest]) -> list[Arrival]:
         """Convert dial requests and count them as read."""
-        offset, now = self._clock.expiry_offset, self._clock.now()
+        now = self._clock.now()
         return [
-            self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent, now)
+            self._arrival(dial_requests.dial_request(campaign_id, item), item.traceparent, now)
             for item in requests
         ]
 

@@ -62,7 +62,6 @@ def grpc_port_of(
         guard.number_checks,
         replica.dispatcher.check,
         lambda: guard.keeper.version,
-        basis.clock,
         authorizer,
         basis.directory,
     )

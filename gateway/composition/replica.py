@@ -28,7 +28,7 @@ def replica_of(basis: Basis, engine: Engine | None, fleet: FleetSetup | None) ->
     An `engine` takes the place of the usual one of a gateway of its own.
     """
     port, clock = basis.port, basis.clock
-    sender = RetryingSender(port, basis.telemetry, clock.now, basis.rng, expiry_now=clock.expiry_now)
+    sender = RetryingSender(port, basis.telemetry, clock.now, basis.rng, expiry_now=clock.epoch_now)
     if fleet is not None:
         around = Surroundings(
             sender,

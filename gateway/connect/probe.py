@@ -25,7 +25,7 @@ from gateway.core.model import DialRequest
 TIMEOUT_S = 5.0
 NO_CAMPAIGN = "00000000-0000-0000-0000-000000000000"
 """A campaign id that does not exist, for checks without a given campaign."""
-_NOBODY = DialRequest(NO_CAMPAIGN, "dial-gateway-check", "+12025550100", {}, 1.0, 1.0, 0)
+_NOBODY = DialRequest(NO_CAMPAIGN, "dial-gateway-check", "+12025550100", {}, 1.0, 0)
 """One dial request for the year 1970, of a number that is kept for fiction."""
 _LONGEST_CODE = 64
 _is_name = re.compile(r"[!-~]{1,2048}").fullmatch

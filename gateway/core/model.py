@@ -126,11 +126,11 @@ class FlushReason(enum.Enum):
 class DialRequest:
     """One person to dial or to send a message to, as a caller asked for it. Immutable by convention.
 
-    `expires_at` is on the scale of expiries (`scheduling/expiry.py`); `expiration` is the same instant
-    in seconds since the epoch, for Connect. `size_bytes` is about its size in memory, for the memory bound.
-    `in_doubt`: the caller says that an earlier attempt may have reached Connect, so the answer is ACCEPTED
-    or UNKNOWN. `channel` is None for a telephone call with the settings of its campaign. An e-mail has its
-    address in the channel, and no phone number.
+    `expiration` is in seconds since the epoch; None if the caller has given none, which is refused.
+    `size_bytes` is about its size in memory, for the memory bound. `in_doubt`: the caller says that an
+    earlier attempt may have reached Connect, so the answer is ACCEPTED or UNKNOWN. `channel` is None for a
+    telephone call with the settings of its campaign. An e-mail has its address in the channel, and no phone
+    number.
     """
 
     campaign_id: str
@@ -138,7 +138,6 @@ class DialRequest:
     phone_number: str
     attributes: Attributes
     expiration: float | None
-    expires_at: float
     size_bytes: int
     in_doubt: bool = False
     channel: Channel | None = None
@@ -146,6 +145,11 @@ class DialRequest:
     def __repr__(self) -> str:
         """Leave out phone number, attributes and channel, which are personal data."""
         return f"DialRequest(campaign_id={self.campaign_id!r}, client_token={self.client_token!r})"
+
+    @property
+    def expires_at(self) -> float:
+        """The expiration on the scale of expiries (`scheduling/expiry.py`); 0 if there is none."""
+        return self.expiration or 0.0
 
     def same_dial(self, other: "DialRequest") -> bool:
         """Whether both ask for the same dial: the same number, attributes and channel."""

@@ -14,8 +14,7 @@ clock."""
 class SystemClock:
     """Seconds on a scale that never jumps, and the wall clock's place on it.
 
-    `steady` and `wall` read the two clocks. A third scale, for expirations, follows the wall clock: it is
-    seconds since the epoch, so a dial request needs one number for its expiration and not two.
+    `steady` and `wall` read the two clocks. The scale of expiries is seconds since the epoch.
     """
 
     def __init__(
@@ -26,8 +25,6 @@ class SystemClock:
         self._steady = steady
         self._wall = wall
         self._offset = steady() - wall()
-        self.expiry_offset = 0.0
-        """Added to seconds since the epoch, it gives the instant on the scale of expiries. Constant."""
         self.correction: Callable[[], float] = lambda: 0.0
         """Seconds by which the wall clock is known to be behind AWS's; 0 while it is not known to be
         wrong."""
@@ -41,16 +38,15 @@ class SystemClock:
         return time.time_ns()
 
     def epoch_now(self) -> float:
-        """Return the instant in seconds since the epoch, as far as it is known to be right."""
-        return self._wall() + self.correction()
+        """Return the instant in seconds since the epoch, as far as it is known to be right.
 
-    def expiry_now(self) -> float:
-        """Return the instant on the scale of expiries: it jumps when the wall clock is set."""
-        return self.epoch_now() + self.expiry_offset
+        This is the scale of expiries: it jumps when the wall clock is set.
+        """
+        return self._wall() + self.correction()
 
     def gained(self) -> float:
         """Return the seconds by which the scale of expiries is ahead of the steady one."""
-        return self.expiry_now() - self._steady()
+        return self.epoch_now() - self._steady()
 
     def wall_offset(self) -> float:
         """Return the offset from seconds since the epoch to the steady scale.

@@ -40,7 +40,7 @@ class BatchTrace:
         """Begin an attempt of the call, with a span that is linked with those of its requests both ways."""
         entries = self.batch.entries
         if self.metrics is not None:
-            first = min([entry.request.expires_at for entry in entries], default=now)
+            first = min([entry.request.expiration or 0.0 for entry in entries], default=now)
             self.metrics.attempt_begun(first - now)
         if self.recording:
             span = self._begun(number)

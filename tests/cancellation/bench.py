@@ -140,7 +140,7 @@ async def bench_of(
     claims = None
     if state is not None and engine.fleet_ledger is not None:
         claims = Claims(state, engine.fleet_ledger, "a", lambda: ["a"], clock.now, 1200.0, sleep=_no_pause)
-    sender = RetryingSender(connect, telemetry, clock.now, rng, _no_pause, expiry_now=clock.expiry_now)
+    sender = RetryingSender(connect, telemetry, clock.now, rng, _no_pause, expiry_now=clock.epoch_now)
     caller = wrapped(sender)
     supervisor = Supervisor()
     dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor, clock.gained, claims)

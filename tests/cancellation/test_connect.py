@@ -26,7 +26,7 @@ Work = Callable[[RoutingConnect, Sender], Coroutine[Any, Any, Any]]
 
 def request(token: str) -> DialRequest:
     """Make a dial request as the core hands it over."""
-    return DialRequest("c", token, "+12065550123", {}, 4_000_000_000.0, 1e12, 50)
+    return DialRequest("c", token, "+12065550123", {}, 4_000_000_000.0, 50)
 
 
 async def used_and_closed(adapter: Sender) -> None:

@@ -13,7 +13,7 @@ from gateway.api.wire import dial_requests
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Settled, Source, Waiter
 
-NOW, WALL_OFFSET = 1000.0, 1000.0 - 1_700_000_000.0
+NOW, AHEAD_S = 1000.0, 1_700_000_000.0 - 1000.0
 """The core's clock, and how the wall clock stands to it: it is 2023 there, for ever."""
 
 
@@ -40,10 +40,11 @@ def run(data: bytes) -> int:
 
 def _answers(message: pb.StreamDialRequestsRequest) -> Sequence[Settled]:
     engine, source = Engine(Limits(), random.Random(1)), Source()
+    engine.wall_clock_gained(AHEAD_S)
     priority = dial_requests.priority(message.priority)
     arrivals = []
     for index, item in enumerate(message.dial_requests):
-        request = dial_requests.dial_request(message.campaign_id, item, WALL_OFFSET)
+        request = dial_requests.dial_request(message.campaign_id, item)
         assert request.size_bytes >= len(item.client_token)
         arrivals.append((Waiter(source, index), request))
     engine.submit(NOW, arrivals, priority)

@@ -19,7 +19,7 @@ SOON_S = 0.4
 def requests(count: int = 1, attribute_bytes: int = 1) -> list[DialRequest]:
     """Make dial requests as the core passes them."""
     attributes = {"k": "v" * attribute_bytes}
-    return [DialRequest("c", f"t-{n}", PHONE, attributes, 4e9, 1e12, 50) for n in range(count)]
+    return [DialRequest("c", f"t-{n}", PHONE, attributes, 4e9, 50) for n in range(count)]
 
 
 @asynccontextmanager

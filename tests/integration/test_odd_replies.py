@@ -176,7 +176,7 @@ async def _adapter(url: str, sender: SenderName) -> Sender:
 
 
 async def _asked(connect: Sender) -> None:
-    requests = [DialRequest("c", f"t-{number}", PHONE, {}, 1.9e9, 0.0, 0) for number in range(2)]
+    requests = [DialRequest("c", f"t-{number}", PHONE, {}, 1.9e9, 0) for number in range(2)]
     try:
         reply: PutReply = await connect.put_dial_requests("c", requests)
     except CallFailure as failure:

@@ -12,7 +12,7 @@ from gateway.core.compliance.verdict import VerdictKind
 from gateway.core.errors import ConnectUnreachable
 from gateway.core.model import DENIALS, Batch, Outcome, Reason
 from tests.cases import cases
-from tests.unit.core.compliance.hours_guard import EPOCH, HoursGuard
+from tests.unit.core.compliance.hours_guard import HoursGuard
 from tests.unit.core.making import NOW, Bench, Caller, dial
 
 SEEDS, CHUNKS = cases(40, 4_000), 4
@@ -184,17 +184,17 @@ class GuardedRun:
         assert batch.campaign_id not in self.held
         for entry in batch.entries:
             request = entry.request_to_send()
-            verdict = self.guard.decide(self.now + EPOCH, entry.request)
+            verdict = self.guard.decide(self.now, entry.request)
             assert verdict.kind is VerdictKind.ALLOWED
             assert request.expiration is not None
             if verdict.closes_at is not None:
                 assert request.expiration <= verdict.closes_at
-                assert batch.give_up_at <= verdict.closes_at - EPOCH - self.headroom_s + ROUNDING_S
+                assert batch.give_up_at <= verdict.closes_at - self.headroom_s + ROUNDING_S
             assert self.now < batch.give_up_at
 
     def is_allowed(self, request: Any) -> bool:
         """Whether the guard allows a request now."""
-        return self.guard.decide(self.now + EPOCH, request).kind is VerdictKind.ALLOWED
+        return self.guard.decide(self.now, request).kind is VerdictKind.ALLOWED
 
     def _windows(self, now: float) -> tuple[tuple[float, float], ...]:
         """Draw some windows from an instant on, apart from each other, at whole seconds."""

@@ -29,7 +29,7 @@ def dial(
     token: str, campaign: str = "c0", *, expires_at: float, phone: str = PHONE, size: int = 60
 ) -> DialRequest:
     """Make a dial request."""
-    return DialRequest(campaign, token, phone, {}, expires_at, expires_at, size)
+    return DialRequest(campaign, token, phone, {}, expires_at, size)
 
 
 def random_limits(rng: random.Random) -> Limits:

@@ -27,16 +27,12 @@ _SIZES = tuple(range(2048))
 """Usual sizes of dial requests, made once: a number of its own for each request takes 32 bytes."""
 
 
-def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float) -> DialRequest:
-    """Convert one dial request. It is not validated yet.
-
-    `expiry_offset` is the number of seconds to add to seconds since the epoch to get an instant on the scale
-    of expiries.
-    """
-    expiration, expires_at = _NO_EXPIRATION
+def dial_request(campaign_id: str, message: pb.DialRequest) -> DialRequest:
+    """Convert one dial request. It is not validated yet."""
+    expiration = None
     if message.HasField("expiration_time"):
         stated = message.expiration_time
-        expiration, expires_at = _expiration(stated.seconds, stated.nanos, expiry_offset)
+        expiration = _expiration(stated.seconds, stated.nanos)
     attributes, size = _attributes(message)
     channel = None
     kind = message.WhichOneof("channel")
@@ -49,7 +45,6 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
         message.phone_number,
         attributes,
         expiration,
-        expires_at,
         _SIZES[size] if size < len(_SIZES) else size,
         message.in_doubt,
         channel,
@@ -144,21 +139,16 @@ AGED = CampaignNotice(
 )
 
 
-_NO_EXPIRATION: tuple[float | None, float] = (None, 0.0)
-
-
 @lru_cache(maxsize=256)
-def _expiration(seconds: int, nanos: int, expiry_offset: float) -> tuple[float | None, float]:
-    """Return an expiration in seconds since the epoch and on the scale of expiries.
+def _expiration(seconds: int, nanos: int) -> float | None:
+    """Return an expiration in seconds since the epoch; None for one that is no time.
 
-    Most requests of a list expire at the same time. So they share these two numbers, which saves 64 bytes and
-    some time for each.
+    Most requests of a list expire at the same time. So they share this number, which saves 32 bytes and some
+    time for each.
     """
     instant = seconds + nanos * 1e-9  # which may round up to the next second
     legal = seconds >= 0 and 0 <= nanos < 1_000_000_000 and instant < LATEST_S
-    # Without an offset both are one number, not a copy.
-    expires_at = instant + expiry_offset if expiry_offset else instant
-    return (instant, expires_at) if legal else _NO_EXPIRATION
+    return instant if legal else None
 
 
 def _duration(seconds: float) -> Duration:

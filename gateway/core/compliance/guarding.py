@@ -91,17 +91,16 @@ class Guarding:
         if self.guard.learned >= self._enough:
             self._postpone(entries)
             return []
-        first, generation = entries[0].request, self._generation
-        offset = _offset(first)  # it is the same for all
+        generation = self._generation
         requests = [entry.request for entry in entries]
-        verdicts = self.guard.decide_all(self._expiry.at(now) - offset, requests)
+        verdicts = self.guard.decide_all(self._expiry.at(now), requests)
         kept = []
         if len(verdicts) < len(entries):
             self._postpone(entries[len(verdicts) :])
         for entry, request, verdict in zip(entries, requests, verdicts, strict=False):
             closes_at = verdict.closes_at
             if verdict.kind is _ALLOWED and (
-                closes_at is None or closes_at + offset >= request.expires_at
+                closes_at is None or closes_at >= request.expires_at
             ):  # nearly always; the rest is decided again, more slowly
                 entry.verdict, entry.decided_in = verdict, generation
                 kept.append(entry)
@@ -126,14 +125,14 @@ class Guarding:
     def over_limit(self, now: float, entry: Entry, count: ContactCount) -> None:
         """Let an entry of a call wait until its contact limits have room, or answer it."""
         request = entry.request
-        verdict, offset = self.verdict_over_limit(now, request, count), _offset(request)
+        verdict = self.verdict_over_limit(now, request, count)
         entry.verdict, entry.decided_in = None, 0
         entry.give_up_at = request.expires_at - self._lead_s
-        self._turn_away(now, entry, verdict, offset)
+        self._turn_away(now, entry, verdict)
 
     def verdict_over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
         """Return the verdict about a request whose contact limits have no room."""
-        return self.guard.over_limit(self._expiry.at(now) - _offset(request), request, count)
+        return self.guard.over_limit(self._expiry.at(now), request, count)
 
     def over_observed(self, entry: Entry, limits: Sequence[ContactLimit]) -> None:
         """Note that limits of rules which only observe have no room for an entry that is sent."""
@@ -242,11 +241,10 @@ class Guarding:
     def decided(self, now: float, request: DialRequest) -> tuple[Verdict, float]:
         """Return the verdict about a request, and when it gives up, on the scale of expiries."""
         expired_at = self._expiry.at(now)
-        offset = _offset(request)
-        verdict = self.guard.decide(expired_at - offset, request)
+        verdict = self.guard.decide(expired_at, request)
         give_up_at = request.expires_at
-        if verdict.closes_at is not None and verdict.closes_at + offset < give_up_at:
-            give_up_at = verdict.closes_at + offset
+        if verdict.closes_at is not None and verdict.closes_at < give_up_at:
+            give_up_at = verdict.closes_at
             if give_up_at - self._lead_s <= expired_at:  # it would arrive too late: the next opening counts
                 verdict = self.guard.decide(verdict.closes_at, request)
                 give_up_at = request.expires_at
@@ -298,25 +296,23 @@ class Guarding:
             entry.verdict, entry.decided_in = verdict, self._generation
             return True
         entry.verdict, entry.decided_in = None, 0
-        self._turn_away(now, entry, verdict, _offset(request))
+        self._turn_away(now, entry, verdict)
         return False
 
-    def _turn_away(self, now: float, entry: Entry, verdict: Verdict, offset: float) -> None:
+    def _turn_away(self, now: float, entry: Entry, verdict: Verdict) -> None:
         """Let an entry wait for its opening if its expiration allows it, or answer it."""
-        if verdict.may_wait(entry.request.expires_at - offset - self._lead_s):
+        if verdict.may_wait(entry.request.expires_at - self._lead_s):
             if self.leaving:
                 self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
                 return
             move(entry, EntryState.DELAYED)
-            self._waiting.add(
-                entry, max((verdict.not_before or 0.0) + offset, self._expiry.at(now) + SHORTEST_S)
-            )
+            self._waiting.add(entry, max(verdict.not_before or 0.0, self._expiry.at(now) + SHORTEST_S))
             self._recording.add(GuardDecision.WAITS, entry, verdict)
             return
         self._recording.add(GuardDecision.REFUSED, entry, verdict)
         retry_after_s = None
         if verdict.kind is _NOT_BEFORE and verdict.not_before is not None:
-            retry_after_s = verdict.not_before + offset - self._expiry.at(now)
+            retry_after_s = verdict.not_before - self._expiry.at(now)
         answer = answers.refused_by_rule(entry, verdict.reason, verdict.detail, retry_after_s)
         self._outstanding.settle(now, entry, answer)
 
@@ -337,8 +333,3 @@ class Guarding:
         self._scheduler.remove(entry)
         if self._is_permitted(now, entry):
             self._scheduler.resume(now, entry)
-
-
-def _offset(request: DialRequest) -> float:
-    """Return the seconds to add to seconds since the epoch to get an instant on the scale of expiries."""
-    return request.expires_at - (request.expiration or 0.0)

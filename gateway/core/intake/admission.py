@@ -147,7 +147,7 @@ class Admission:
         takes_channels = self.takes_channels
         tokens = [request.client_token for _, request in arrivals]
         known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
-        expires_at = give_up_at = math.nan
+        expiration, give_up_at = None, math.nan
         pending, size_bytes = arrivals[0][0].source.pending, 0
         for waiter, request in arrivals:
             problem = problem_with(request, takes_channels)
@@ -164,9 +164,9 @@ class Admission:
             if existing is not None:
                 answer = self._join(state, existing, waiter, request)
             else:
-                if request.expires_at is not expires_at:  # mostly it is: a number that they share
-                    expires_at = request.expires_at
-                    give_up_at = expires_at - headroom_s - SEND_MARGIN_S
+                if request.expiration is not expiration:  # mostly it is: a number that they share
+                    expiration = request.expiration
+                    give_up_at = (expiration or 0.0) - headroom_s - SEND_MARGIN_S
                 entry = Entry(request, give_up_at, waiter, priority)
                 entry.in_doubt = request.in_doubt
                 memory = known.recall(token) if known is not None else None

@@ -4,8 +4,8 @@
 class ExpiryScale:
     """Converts the core's instants to the scale of `expires_at` and `give_up_at`, and back.
 
-    Callers state an expiration by the wall clock. An instant on this scale never changes, so queues stay in
-    order when the wall clock is set; only the position of now changes.
+    Callers state an expiration by the wall clock, so this scale is seconds since the epoch. An instant on it
+    never changes, so queues stay in order when the wall clock is set; only the position of now changes.
     """
 
     __slots__ = ("ahead_s",)

@@ -51,7 +51,7 @@ class Stream:
         for request in requests:
             self.promises.submitted(self.replica.name, request)
             self.waiting[self.sent] = now, request
-            arrivals.append((Waiter(self.source, self.sent), self.replica.received(request)))
+            arrivals.append((Waiter(self.source, self.sent), request))
             self.sent += 1
         self.replica.dispatcher.submit(arrivals, priority)
 

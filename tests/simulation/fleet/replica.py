@@ -3,13 +3,11 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from gateway.connect.retry import RetryingSender
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind
-from gateway.core.model import DialRequest
 from gateway.dispatch.fleet import FleetSetup, Surroundings, build_replica
 from gateway.dispatch.fleet_control import ActionResult
 from gateway.dispatch.fleet_member import Ended
@@ -52,7 +50,7 @@ class Replica:
         self.port = AccountPort(account, name)
         self.clock = SystemClock(lambda: loop.time() + steady_s, lambda: EPOCH_S + loop.time() + wall_error_s)
         self.supervisor = Supervisor()
-        sender = RetryingSender(self.port, TELEMETRY, self.clock.now, rng, expiry_now=self.clock.expiry_now)
+        sender = RetryingSender(self.port, TELEMETRY, self.clock.now, rng, expiry_now=self.clock.epoch_now)
         setup = FleetSetup(state, member, name, longest_outage_s, b"key", ended)
         around = Surroundings(sender, TELEMETRY, self.supervisor, rng, self.clock.now, self.clock.gained)
         self.engine, self.dispatcher, self.fleet = build_replica(setup, limits, around)
@@ -67,11 +65,6 @@ class Replica:
             task = asyncio.create_task(work, name=self.member)
             self.supervisor.watch(task)
             self._tasks.append(task)
-
-    def received(self, request: DialRequest) -> DialRequest:
-        """Return a request with its expiration on this replica's clock, as its session makes it."""
-        assert request.expiration is not None
-        return replace(request, expires_at=request.expiration + self.clock.expiry_offset)
 
     @property
     def bug(self) -> str | None:

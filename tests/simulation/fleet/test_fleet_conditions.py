@@ -50,7 +50,7 @@ class World:
         """Send dial requests through one replica."""
         expiration = EPOCH_S + self.fleet.now + 3600.0
         requests = [
-            DialRequest(campaign, f"{name}-{self._tokens + number}", PHONE, {}, expiration, 0.0, 100)
+            DialRequest(campaign, f"{name}-{self._tokens + number}", PHONE, {}, expiration, 100)
             for number in range(count)
         ]
         self._tokens += count

@@ -45,7 +45,7 @@ def dials(fleet: Fleet, campaign: str, count: int, life_s: float = 600.0) -> lis
     """Make new dial requests."""
     until = EPOCH_S + fleet.now + life_s
     numbers = (next(fleet.numbers) for _ in range(count))
-    return [DialRequest(campaign, f"t-{number}", PHONE, {}, until, 0.0, 60) for number in numbers]
+    return [DialRequest(campaign, f"t-{number}", PHONE, {}, until, 60) for number in numbers]
 
 
 def taken(fleet: Fleet, begin: float, end: float) -> float:

@@ -177,7 +177,7 @@ class Traffic:
     def _new(self, campaign: str, life_s: float | None = None) -> DialRequest:
         self._tokens += 1
         until = EPOCH_S + self._fleet.now + (life_s or self._rng.choice(self.lives_s))
-        request = DialRequest(campaign, f"t-{self._tokens}", self.phone(), {}, until, 0.0, 60)
+        request = DialRequest(campaign, f"t-{self._tokens}", self.phone(), {}, until, 60)
         self._recent.append(request)
         return request
 
@@ -279,7 +279,7 @@ class Traffic:
 
 def _copy(request: DialRequest) -> DialRequest:
     return DialRequest(
-        request.campaign_id, request.client_token, request.phone_number, {}, request.expiration, 0.0, 60
+        request.campaign_id, request.client_token, request.phone_number, {}, request.expiration, 60
     )
 
 

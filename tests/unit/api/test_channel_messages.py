@@ -20,7 +20,7 @@ ADDRESS = "ada@example.com"
 def read(**fields: Any) -> DialRequest:
     """Return a dial request with these fields, as the core sees it."""
     message = pb.DialRequest(client_token="t", **fields)
-    return dial_requests.dial_request("c", pb.DialRequest.FromString(message.SerializeToString()), 0.0)
+    return dial_requests.dial_request("c", pb.DialRequest.FromString(message.SerializeToString()))
 
 
 def detection(**fields: bool) -> pb.AnswerMachineDetection:
@@ -124,7 +124,7 @@ def test_the_last_channel_of_a_message_counts() -> None:
     """If the bytes of a request have several channels, the last one counts, as protobuf defines."""
     both = pb.DialRequest(sms=pb.Sms(template_arn=TEMPLATE)).SerializeToString()
     both += pb.DialRequest(email=pb.Email(destination_address=ADDRESS)).SerializeToString()
-    request = dial_requests.dial_request("c", pb.DialRequest.FromString(both), 0.0)
+    request = dial_requests.dial_request("c", pb.DialRequest.FromString(both))
     assert request.channel == Email(ADDRESS)
 
 

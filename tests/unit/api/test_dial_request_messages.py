@@ -24,12 +24,9 @@ from gateway.core.model import (
     addressed,
 )
 
-OFFSET = -1_700_000_000.0
-"""What takes seconds since the epoch to seconds on the core's clock."""
-
 
 def settled(answer: Answer, *, campaign: str = "c", index: int = 0) -> Settled:
-    request = DialRequest(campaign, f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
+    request = DialRequest(campaign, f"t-{index}", "+12065550123", {}, 0.0, 0)
     return addressed(Waiter(Source(), index, "request-trace"), request, answer)
 
 
@@ -52,17 +49,16 @@ def test_numbers_are_the_contract_s(
 
 
 def test_a_request_is_read() -> None:
-    """Every field of a request arrives, and its expiration also stands on the core's clock."""
+    """Every field of a request arrives."""
     message = pb.DialRequest(client_token="t", phone_number="+12065550123", attributes={"k": "v"})
     message.expiration_time.seconds, message.expiration_time.nanos = 1_700_000_060, 500_000_000
-    request = dial_requests.dial_request("c", message, OFFSET)
+    request = dial_requests.dial_request("c", message)
     assert (request.campaign_id, request.client_token, request.phone_number) == ("c", "t", "+12065550123")
     assert unpacked(request.attributes) == {"k": "v"}
     assert request.expiration == 1_700_000_060.5
-    assert request.expires_at == 60.5
     assert not request.in_doubt
     message.in_doubt = True
-    assert dial_requests.dial_request("c", message, OFFSET).in_doubt
+    assert dial_requests.dial_request("c", message).in_doubt
 
 
 def test_valid_attributes_are_packed() -> None:
@@ -70,7 +66,7 @@ def test_valid_attributes_are_packed() -> None:
     given = {"reason": "due \u00e4", "amount": "12.50", "empty": ""}
     message = pb.DialRequest(attributes=given)
     turned = pb.DialRequest(attributes=dict(reversed(given.items())))
-    read, same = (dial_requests.dial_request("c", each, OFFSET).attributes for each in (message, turned))
+    read, same = (dial_requests.dial_request("c", each).attributes for each in (message, turned))
 
     assert isinstance(read, bytes)
     assert unpacked(read) == given
@@ -81,7 +77,7 @@ def test_invalid_attributes_are_refused_with_their_problem() -> None:
     """Attributes that break a rule are not packed, so the core names the rule."""
     message = pb.DialRequest(client_token="t", phone_number="+12065550123", attributes={"a key": "v"})
     message.expiration_time.seconds = 9
-    request = dial_requests.dial_request("c", message, OFFSET)
+    request = dial_requests.dial_request("c", message)
 
     assert not isinstance(request.attributes, bytes)
     assert "attributes: a key must be" in (problem_with(request) or "")
@@ -104,17 +100,17 @@ def test_a_time_that_is_none(seconds: int, nanos: int) -> None:
     """A timestamp that protobuf calls illegal, or that rounds up to the year 10000, is no expiration."""
     message = pb.DialRequest()
     message.expiration_time.seconds, message.expiration_time.nanos = seconds, nanos
-    assert dial_requests.dial_request("c", message, OFFSET).expiration is None
+    assert dial_requests.dial_request("c", message).expiration is None
 
 
 def test_a_time_that_is_missing() -> None:
     """A missing timestamp is no expiration; the first second of 1970 is one, though past."""
     message = pb.DialRequest()
-    assert dial_requests.dial_request("c", message, OFFSET).expiration is None
+    assert dial_requests.dial_request("c", message).expiration is None
     message.expiration_time.seconds = 0
     message.expiration_time.SetInParent()
-    request = dial_requests.dial_request("c", message, OFFSET)
-    assert (request.expiration, request.expires_at) == (0.0, OFFSET)
+    request = dial_requests.dial_request("c", message)
+    assert request.expiration == 0.0
 
 
 def result_of(answer: Settled) -> pb.DialResult:
@@ -212,7 +208,7 @@ def test_text_counts_as_it_is_kept() -> None:
     """Text counts with its size in memory, which is that on the wire, or more if characters are escaped."""
     for value in ("v" * 10_000, "v" * 9_999 + "\N{GRINNING FACE}", "\x01" * 10_000):
         message = pb.DialRequest(client_token="t", attributes={"k": value})
-        request = dial_requests.dial_request("c", message, 0.0)
+        request = dial_requests.dial_request("c", message)
         assert isinstance(request.attributes, bytes)
         kept = sys.getsizeof(request.attributes)
         assert kept <= request.size_bytes < kept + 150

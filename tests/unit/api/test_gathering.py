@@ -26,7 +26,7 @@ class Gathered:
 
     def add(self, *tokens: str, campaign: str = "c", priority: Priority = Priority.NORMAL) -> None:
         arrivals = [
-            (Waiter(self.source, 0), DialRequest(campaign, token, "", {}, None, 0.0, 0)) for token in tokens
+            (Waiter(self.source, 0), DialRequest(campaign, token, "", {}, None, 0)) for token in tokens
         ]
         self.gathering.add(campaign, priority, arrivals)
 

@@ -48,7 +48,7 @@ def change(tmp_path: Path) -> Callable[[str], Reloaded[Policy]]:
 def session_of(kept: Reloaded[Policy], limit: CallerLimit) -> Session:
     """Make a session of a caller, at a dispatcher that does not run."""
     clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
-    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.expiry_now)
+    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.epoch_now)
     dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, clock.now, gained=clock.gained)
     access_control = AccessControl(kept)
     permission = access_control.dial_permission(

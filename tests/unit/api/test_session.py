@@ -44,7 +44,7 @@ def make(
 ) -> Session:
     """Make a session of a gateway whose dispatcher does not run, and whose time stands still."""
     clock, telemetry, rng = SystemClock(), telemetry or telemetry_with(), random.Random(1)
-    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.expiry_now)
+    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.epoch_now)
     dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now, gained=clock.gained)
     trace = telemetry.rpc_started("StreamDialRequests", ())
     limit = CallerLimit(10**9)
@@ -68,7 +68,7 @@ async def bytes_of(*messages: bytes) -> AsyncIterator[bytes]:
 
 
 def answer(index: int) -> Settled:
-    request = DialRequest("c", f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
+    request = DialRequest("c", f"t-{index}", "+12065550123", {}, 0.0, 0)
     return addressed(Waiter(Source(), index), request, Answer(Outcome.ACCEPTED))
 
 

@@ -42,7 +42,7 @@ def request(
     channel: Channel | None = None,
 ) -> DialRequest:
     given = attributes or {}
-    return DialRequest(campaign, token, number, given, expiration, expiration, 100, channel=channel)
+    return DialRequest(campaign, token, number, given, expiration, 100, channel=channel)
 
 
 def guard(

@@ -23,7 +23,7 @@ def nothing_told() -> Iterator[None]:
 
 
 def item(api: ApiName) -> Any:
-    request = DialRequest("c", "t", PHONE, {"k": "v"}, 1_767_225_600.5, 0.0, 10)
+    request = DialRequest("c", "t", PHONE, {"k": "v"}, 1_767_225_600.5, 10)
     made: Any = APIS[api].item(request, expiration_for_boto3(request), request.attributes)
     return {**made, "expirationTime": made["expirationTime"].isoformat()}
 

@@ -40,7 +40,7 @@ class Bench:
 
     async def put(self, *tokens: str, phone: str = PHONE, campaign: str = CAMPAIGN) -> Any:
         expiration = time.time() + 300
-        requests = [DialRequest(campaign, token, phone, {"k": "v"}, expiration, 0, 0) for token in tokens]
+        requests = [DialRequest(campaign, token, phone, {"k": "v"}, expiration, 0) for token in tokens]
         return await self.connect.put_dial_requests(campaign, requests)
 
     async def failure(self) -> errors.CallFailure:
@@ -327,7 +327,7 @@ async def test_a_bug_before_the_first_byte_leaves_no_doubt(api: ApiName, sender:
     """Whatever exception a sender meets while it makes a call, nothing was sent."""
     async with running(api, sender) as bench:
         attributes: Any = {"k": object()}  # which is not JSON
-        request = DialRequest(CAMPAIGN, "a", PHONE, attributes, time.time() + 300, 0, 0)
+        request = DialRequest(CAMPAIGN, "a", PHONE, attributes, time.time() + 300, 0)
         with pytest.raises(errors.CallUnexpected) as caught:
             await bench.connect.put_dial_requests(CAMPAIGN, [request])
         assert not caught.value.uncertain
@@ -347,7 +347,7 @@ def by_channels() -> list[DialRequest]:
     expiration = time.time() + 300
     return [
         DialRequest(
-            CAMPAIGN, name, "" if name == "email" else PHONE, b'{"k":"v"}', expiration, 0, 0, False, channel
+            CAMPAIGN, name, "" if name == "email" else PHONE, b'{"k":"v"}', expiration, 0, False, channel
         )
         for name, channel in [*CHANNELS.items(), ("none", None)]
     ]

@@ -111,7 +111,6 @@ requests = st.builds(
     phone_number=st.just(PHONE),
     attributes=st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3),
     expiration=st.floats(0, 4e9) | st.integers(0, 4_000_000_000).map(float),
-    expires_at=st.just(0.0),
     size_bytes=st.just(0),
 )
 
@@ -183,7 +182,7 @@ async def test_each_form_of_an_error(
     """botocore finds the code of an error in a header or in the body; an unreadable error has its status."""
     sender, _ = direct("v1", Reply(400, CIMultiDict(headers), body))
     with pytest.raises(errors.CallFailure) as caught:
-        await sender.put_dial_requests("c", [DialRequest("c", "t", PHONE, {}, 4e9, 0, 0)])
+        await sender.put_dial_requests("c", [DialRequest("c", "t", PHONE, {}, 4e9, 0)])
     assert type(caught.value) is failure
 
 

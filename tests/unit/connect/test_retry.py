@@ -42,7 +42,7 @@ class Bench:
         )
 
     async def call(self, *, attempts_left: int = 5, give_up_at: float = NOW + 600) -> CallReport:
-        request = DialRequest("c", "t", "+12065550123", {}, 0.0, NOW + 900, 10)
+        request = DialRequest("c", "t", "+12065550123", {}, NOW + 900, 10)
         entry = Entry(request, give_up_at, [Waiter(Source(), 0)])
         batch = Batch(1, "c", [entry], FlushReason.FULL, NOW, give_up_at, attempts_left)
         return await self.caller.call(batch, self._permit)

@@ -108,7 +108,7 @@ async def test_dial_requests_go_where_their_campaign_is() -> None:
     fakes = ports()
     port: ConnectPort = routing(fakes)
     for campaign in ("migrated-1", "other"):
-        reply = await port.put_dial_requests(campaign, [DialRequest(campaign, "t", "+1", {}, 0.0, 0.0, 1)])
+        reply = await port.put_dial_requests(campaign, [DialRequest(campaign, "t", "+1", {}, 0.0, 1)])
         assert reply.accepted == {"t": "id-t"}
     assert fakes["v1"].calls == [("other", ("t",))]
     assert fakes["v2"].calls == [("migrated-1", ("t",))]

@@ -43,10 +43,7 @@ def dial(
     channel: Channel | None = None,
 ) -> DialRequest:
     """Make a valid dial request, unless told otherwise."""
-    expiration = expires_at + 1.7e9
-    return DialRequest(
-        campaign, token, phone, attributes or {}, expiration, expires_at, size, in_doubt, channel
-    )
+    return DialRequest(campaign, token, phone, attributes or {}, expires_at, size, in_doubt, channel)
 
 
 def entry(

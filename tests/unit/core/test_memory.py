@@ -70,7 +70,7 @@ def _send(
         arrivals = []
         for token in range(first + begin, first + min(begin + 100, shape.each)):
             index = len(kept)
-            kept[index] = dial_requests.dial_request(campaign, _message(shape, token), 0.0)
+            kept[index] = dial_requests.dial_request(campaign, _message(shape, token))
             arrivals.append((Waiter(source, index, f"{number:032d}"), kept[index]))
         engine.submit(NOW, arrivals)
         assert engine.take_answers(NOW) == []

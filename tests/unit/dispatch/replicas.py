@@ -55,7 +55,7 @@ class Replica:
         owner = Owner()
         end = self.expires_at if expires_at is None else expires_at
         arrivals = [
-            (Waiter(owner.source, number), DialRequest("c", token, phone, {}, 1e9, end, 10))
+            (Waiter(owner.source, number), DialRequest("c", token, phone, {}, end, 10))
             for number, token in enumerate(tokens)
         ]
         self.dispatcher.submit(arrivals)

@@ -47,7 +47,7 @@ class Owner:
         return [
             (
                 Waiter(self.source, number),
-                DialRequest(campaign, f"t-{number}", "+12065550123", {}, 1e9, NOW + 600, 10),
+                DialRequest(campaign, f"t-{number}", "+12065550123", {}, NOW + 600, 10),
             )
             for number in numbers
         ]

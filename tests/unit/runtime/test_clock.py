@@ -54,14 +54,14 @@ def test_the_scale_of_expiries_follows_the_wall_clock() -> None:
     """An expiry keeps its instant on that scale, however the wall clock is set; now moves on it instead."""
     clocks = Clocks()
     clock = clocks.clock()
-    before_s, expires_at = clock.gained(), clocks.wall_s + 300.0 + clock.expiry_offset
+    before_s, expires_at = clock.gained(), clocks.wall_s + 300.0
     clocks.wall_s += 600.0
     assert clock.gained() == before_s + 600.0
-    assert clock.expiry_now() == expires_at + 300.0
+    assert clock.epoch_now() == expires_at + 300.0
     clocks.steady_s += 10.0
     clocks.wall_s -= 1190.0
     assert clock.gained() == before_s - 600.0
-    assert clock.expiry_now() == expires_at - 890.0
+    assert clock.epoch_now() == expires_at - 890.0
 
 
 def test_a_wall_clock_that_is_known_to_be_wrong() -> None:

@@ -25,7 +25,7 @@ def record(
     number: str = NUMBER, token: str = FIRST, decision: GuardDecision = GuardDecision.ACCEPTED
 ) -> GuardRecord:
     """Return a record of a request of the caller billing."""
-    request = DialRequest("campaign-1", token, number, b"", NOON + 60, 60.0, 700)
+    request = DialRequest("campaign-1", token, number, b"", NOON + 60, 700)
     if decision is GuardDecision.REFUSED:
         return GuardRecord(decision, request, "billing", SUPPRESSED, "", "0af7")
     return GuardRecord(decision, request, "billing", ALLOWED, "dial-1", "0af7")

@@ -10,7 +10,6 @@ from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
 from tests.unit.core.making import NOW
 
-EPOCH = 1.7e9
 """What `making.dial` adds to an instant of the core to get seconds since the epoch."""
 Window = tuple[float, float]
 
@@ -41,13 +40,13 @@ class HoursGuard(NoGuard):
             self.known.add(request.client_token)
         if request.client_token in self.refused:
             return Verdict(VerdictKind.REFUSED, Reason.SUPPRESSED, "rule", "1", "lists: refused")
-        instant = round(now - EPOCH, 6)
+        instant = round(now, 6)
         for opens, closes in self.windows:
             if instant < opens:
                 reason, detail = Reason.OUTSIDE_CALLING_HOURS, "hours: closed now"
-                return Verdict(VerdictKind.NOT_BEFORE, reason, "rule", "1", detail, not_before=opens + EPOCH)
+                return Verdict(VerdictKind.NOT_BEFORE, reason, "rule", "1", detail, not_before=opens)
             if instant < closes:
-                closing = None if closes == math.inf else closes + EPOCH
+                closing = None if closes == math.inf else closes
                 observed = (self._observed(),) if self.observing else ()
                 return Verdict(
                     VerdictKind.ALLOWED, rule="rule", version="1", closes_at=closing, observed=observed

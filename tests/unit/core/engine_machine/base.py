@@ -102,7 +102,7 @@ class BaseMachine(RuleBasedStateMachine):
         attributes: dict[str, str] = ATTRIBUTES[0],
     ) -> DialRequest:
         expires_at = self.engine.now + life_s
-        return DialRequest(campaign, token, phone, attributes, expires_at, expires_at, 50 + len(token))
+        return DialRequest(campaign, token, phone, attributes, expires_at, 50 + len(token))
 
     def _new_token(self) -> str:
         self.tokens += 1
