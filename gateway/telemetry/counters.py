@@ -201,7 +201,8 @@ def _callers_of(entries: Iterable[Entry]) -> Iterator[tuple[str, int]]:
     """Yield each caller of successive requests, and how many of them there are."""
     caller, count = "", 0
     for entry in entries:
-        of_entry = entry.waiters[0].source.caller if entry.waiters else caller
+        waiters = entry.waiters
+        of_entry = waiters[0].source.caller if waiters else caller
         if of_entry == caller:
             count += 1
             continue
