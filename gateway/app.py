@@ -15,9 +15,9 @@ from gateway.composition.campaign_views import campaign_views_of
 from gateway.composition.fleet import replica_name
 from gateway.composition.grpc_port import grpc_port_of
 from gateway.composition.guard import GuardParts
-from gateway.composition.leaving import Leaving
 from gateway.composition.part_settings import access_files_of, directory_of
 from gateway.composition.replica import replica_of
+from gateway.composition.shutdown import Shutdown
 from gateway.composition.tasks import Tasks
 from gateway.connect.port import ConnectPort
 from gateway.control.audit import Audit
@@ -90,7 +90,7 @@ class Gateway:
         )
         self.admin_port = 0  # known once started
         self._tasks = Tasks(basis.supervisor)
-        self._leaving = Leaving(basis, replica, guard, self.names, self.grpc, self.admin, self._tasks)
+        self._shutdown = Shutdown(basis, replica, guard, self.names, self.grpc, self.admin, self._tasks)
 
     @property
     def engine(self) -> Engine:
@@ -133,7 +133,7 @@ class Gateway:
 
     def _begin_tasks(self) -> None:
         begin, dispatcher = self._tasks.begin, self.replica.dispatcher
-        self._leaving.dispatching = begin(dispatcher.run(), "dispatcher", endless=True)
+        self._shutdown.dispatching = begin(dispatcher.run(), "dispatcher", endless=True)
         begin(keep_tidy(lambda: self.kept), "tidying", endless=True)
         for watch in (
             self.admin.monitoring.watch_lag(),
@@ -163,11 +163,11 @@ class Gateway:
 
     async def stop(self, grace_s: float) -> None:
         """Stop: answer everything within `grace_s` seconds, then release everything in order."""
-        await self._leaving.stop(grace_s)
+        await self._shutdown.stop(grace_s)
 
     async def fail(self) -> None:
         """Stop after a bug: answer everything at once, even without the core, then release everything."""
-        await self._leaving.fail()
+        await self._shutdown.fail()
 
     def abandon(self) -> None:
         """Answer everything now. A `stop` that is running continues at once."""

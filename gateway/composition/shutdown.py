@@ -1,4 +1,4 @@
-"""The order in which a gateway leaves: it answers everything first, and then releases everything."""
+"""The order in which a gateway shuts down: it answers everything first, and then releases everything."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ FAILING_GRACE_S = 2.0
 """Seconds for last answers and spans after a bug."""
 
 
-class Leaving:
+class Shutdown:
     """Ends the parts of one gateway, each after those that need it.
 
     `dispatching` is the task of the dispatcher, once it runs.
