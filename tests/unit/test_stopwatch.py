@@ -43,8 +43,8 @@ def test_it_does_not_count_what_another_program_takes() -> None:
         watch, began = Stopwatch(), time.monotonic()
         work()
         took_s, by_the_clock_s = watch.took_s, time.monotonic() - began
-    assert WORK_S <= took_s < by_the_clock_s - 0.2 * WORK_S
-    assert took_s < 1.5 * WORK_S
+    assert 0.9 * WORK_S <= took_s < 1.5 * WORK_S  # Linux counts in ticks
+    assert took_s < by_the_clock_s - 0.2 * WORK_S
 
 
 def test_it_counts_sleep() -> None:
