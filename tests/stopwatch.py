@@ -23,7 +23,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._thread_id = threading.get_native_id()
-        self._began, self._waited = time.monotonic(), waited_s(self._thread_id)
+        self._began, self._waited = self._instant()
 
     @property
     def waited_s(self) -> float:
@@ -33,4 +33,12 @@ class Stopwatch:
     @property
     def took_s(self) -> float:
         """Seconds on the clock without those."""
-        return time.monotonic() - self._began - self.waited_s
+        now, waited = self._instant()
+        return now - self._began - (waited - self._waited)
+
+    def _instant(self) -> tuple[float, float]:
+        """Return the time and the seconds waited until then: the thread may wait between the two readings."""
+        while True:
+            waited, now = waited_s(self._thread_id), time.monotonic()
+            if waited == waited_s(self._thread_id):
+                return now, waited
