@@ -6,6 +6,7 @@ from collections import Counter
 from ipaddress import ip_network
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
@@ -21,10 +22,14 @@ from tests.client.processes import world
 from tests.client.scripted import ScriptedGateway, accept_and_stay, requests, serving
 from tests.faults.any_proxy import NO_IDENTITIES, always_ready, first_call
 from tests.faults.certificates import CALLER, Certificates
+from tests.faults.path import path_to
 from tests.faults.pinned_proxies import FILES, absent, proxied_by
 from tests.faults.proxies import CONFIGURATIONS, TLS_FOLDER, Upstream, gateways_of
 from tests.faults.test_proxies import FORGED, Listener, listening
 from tests.faults.world import world_of
+
+if TYPE_CHECKING:
+    StreamCall = grpc.aio.StreamStreamCall[pb.StreamDialRequestsRequest, pb.StreamDialRequestsResponse]
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
 NAMES = tuple(FILES)
@@ -126,24 +131,52 @@ async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
         )  # Traefik's answer before its routes are loaded
 
 
+async def _answered_stream(gateway: ScriptedGateway, channel: grpc.aio.Channel) -> "StreamCall":
+    """Open a stream, and read the only answer that comes."""
+    gateway.script = accept_and_stay
+    await first_call(channel)
+    call = async_stub(channel).StreamDialRequests()
+    await call.write(pb.StreamDialRequestsRequest(dial_requests=[pb.DialRequest(client_token="t")]))
+    assert await call.read() is not grpc.aio.EOF
+    return call
+
+
+async def _lasts(call: "StreamCall", at_most_s: float) -> tuple[float, str]:
+    """Return how long a stream without a message lasts, and how it ends."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(at_most_s):
+            await call.read()
+        code = await call.code()
+    except TimeoutError:
+        return at_most_s, ""
+    except grpc.aio.AioRpcError as error:
+        code = error.code()
+    return time.monotonic() - began, code.name
+
+
 async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> tuple[float, str]:
     """Return how long a stream that is quiet after the first answer lasts, and how it ends."""
-    gateway.script = accept_and_stay
     async with grpc.aio.insecure_channel(target) as channel:
-        await first_call(channel)
-        call = async_stub(channel).StreamDialRequests()
-        await call.write(pb.StreamDialRequestsRequest(dial_requests=[pb.DialRequest(client_token="t")]))
-        assert await call.read() is not grpc.aio.EOF
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(at_most_s):
-                await call.read()
-            code = await call.code()
-        except TimeoutError:
-            return at_most_s, ""
-        except grpc.aio.AioRpcError as error:
-            code = error.code()
-        return time.monotonic() - began, code.name
+        return await _lasts(await _answered_stream(gateway, channel), at_most_s)
+
+
+@pytest.mark.timed
+async def test_envoy_ends_the_streams_of_a_gateway_that_becomes_silent(tmp_path: Path) -> None:
+    """Its pings find out, here after two seconds."""
+    often = {"interval: 30s, timeout: 10s": f"interval: {SILENCE_S / 2:g}s, timeout: {SILENCE_S / 2:g}s"}
+    async with (
+        serving() as gateway,
+        always_ready() as admin,
+        path_to(gateway.target) as path,
+        proxied_by("envoy", tmp_path, Upstream(path.target, admin), more=often) as proxy,
+        grpc.aio.insecure_channel(proxy.target) as channel,
+    ):
+        call = await _answered_stream(gateway, channel)
+        path.fall_silent(wholly=True)
+        lasted_s, code = await _lasts(call, 10 * SILENCE_S)
+        assert lasted_s < 5 * SILENCE_S
+        assert code in {"INTERNAL", "UNAVAILABLE"}
 
 
 @pytest.mark.parametrize("name", NAMES)
