@@ -27,13 +27,14 @@ from gateway.composition.fleet import replica_name, state_settings_of
 from gateway.composition.part_settings import directory_of
 from gateway.composition.trail import NO_TRAIL_KEY, trail_path
 from gateway.connect.api_versions import ApiName
-from gateway.connect.probe import Finding, Probe, Verdict
+from gateway.connect.probe import Probe
 from gateway.core.quota.calls_under_way import IN_FLIGHT_S
+from gateway.runtime.check_result import CheckResult, Finding
 from gateway.settings import PREFIX, Settings
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateError
 from gateway.shared_state.setup import fingerprint_key
-from gateway.shared_state.startup_check import Level, remarks_on, warning_about_contacts
+from gateway.shared_state.startup_check import remarks_on, warning_about_contacts
 
 GOOD, WRONG = 0, 1
 REPORTED_WITHIN_S = 0.1
@@ -50,12 +51,12 @@ def run(
     probe: Callable[[ApiName], Probe],
 ) -> int:
     """Run all checks and print the results; return 0 if all passed, else 1."""
-    verdicts = set()
-    for verdict, topic, words in _findings(chosen, warnings, environment, probe):
-        sys.stdout.write(f"{verdict.value:<7} {topic:<24} {words}\n")
+    results = set()
+    for result, topic, words in _findings(chosen, warnings, environment, probe):
+        sys.stdout.write(f"{result.value:<7} {topic:<24} {words}\n")
         sys.stdout.flush()
-        verdicts.add(verdict)
-    wrong = Verdict.WRONG in verdicts
+        results.add(result)
+    wrong = CheckResult.WRONG in results
     summary = "something is wrong: see WRONG above" if wrong else "nothing is wrong; nobody was dialed"
     sys.stdout.write(f"{summary}\n")
     return WRONG if wrong else GOOD
@@ -76,7 +77,7 @@ def _findings(
         try:
             asked = probe(api)
         except (BotoCoreError, ValueError) as error:
-            yield Finding(Verdict.WRONG, f"Connect {api}", in_words(error))
+            yield Finding(CheckResult.WRONG, f"Connect {api}", in_words(error))
             return
         yield from _of_connect(asked, api, first=not number)
         if chosen.campaign_directory == "connect":
@@ -85,12 +86,12 @@ def _findings(
 
 def _of_settings(chosen: Settings, warnings: Iterable[str]) -> Iterator[Finding]:
     set_here = [field for field in fields(chosen) if getattr(chosen, field.name) != field.default]
-    yield Finding(Verdict.GOOD, "settings", "all legal; not as by default:" if set_here else "the defaults")
+    yield Finding(CheckResult.GOOD, "settings", "valid; not the default:" if set_here else "the defaults")
     for field in set_here:
         name = f"{PREFIX}{field.name.upper()}"
-        yield Finding(Verdict.GOOD, "", f"{name} = {_shown(chosen, field)} ({field.metadata['meaning']})")
+        yield Finding(CheckResult.GOOD, "", f"{name} = {_shown(chosen, field)} ({field.metadata['meaning']})")
     for warning in warnings:
-        yield Finding(Verdict.UNSURE, "settings", warning)
+        yield Finding(CheckResult.UNSURE, "settings", warning)
 
 
 def _shown(chosen: Settings, field: "Field[Any]") -> str:
@@ -103,9 +104,6 @@ def _shown(chosen: Settings, field: "Field[Any]") -> str:
     return str(value)
 
 
-_VERDICTS = {Level.GOOD: Verdict.GOOD, Level.UNSURE: Verdict.UNSURE, Level.WRONG: Verdict.WRONG}
-
-
 def _of_shared_state(chosen: Settings) -> Iterator[Finding]:
     """Say whether this replica could be one of the fleet; without a shared state say nothing."""
     topic = "shared state"
@@ -113,13 +111,13 @@ def _of_shared_state(chosen: Settings) -> Iterator[Finding]:
         reached = state_settings_of(chosen)
         fingerprint_key(chosen.shared_state_fingerprint_key_file)
     except (AddressError, SharedStateError) as error:
-        yield Finding(Verdict.WRONG, topic, str(error))
+        yield Finding(CheckResult.WRONG, topic, str(error))
         return
     if reached is not None:
         for number, remark in enumerate(asyncio.run(remarks_on(reached))):
-            yield Finding(_VERDICTS[remark.level], "" if number else topic, remark.words)
+            yield Finding(remark.result, "" if number else topic, remark.words)
         if chosen.call_rate and chosen.call_burst < 1.0 + IN_FLIGHT_S * chosen.call_rate:
-            yield Finding(Verdict.UNSURE, "", _of_burst(chosen))
+            yield Finding(CheckResult.UNSURE, "", _of_burst(chosen))
 
 
 def _of_burst(chosen: Settings) -> str:
@@ -137,70 +135,70 @@ def _of_access(chosen: Settings) -> Iterator[Finding]:
     """Say what the files of TLS, policy and token hold, each by itself: more than one may be wrong."""
     for topic, read in _FILES:
         try:
-            for number, (verdict, words) in enumerate(read(chosen)):
-                yield Finding(verdict, "" if number else topic, words)
+            for number, (result, words) in enumerate(read(chosen)):
+                yield Finding(result, "" if number else topic, words)
         except AccessError as error:
-            yield Finding(Verdict.WRONG, topic, str(error))
+            yield Finding(CheckResult.WRONG, topic, str(error))
 
 
-def _of_tls(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+def _of_tls(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     files = files_of(chosen.tls_cert_file, chosen.tls_key_file, chosen.tls_client_ca_file)
     if files is None:
-        yield Verdict.GOOD, "off: callers connect in the clear, and show no certificate"
+        yield CheckResult.GOOD, "off: callers connect in the clear, and show no certificate"
     else:
         now = time.time()
         pair = read_key_pair(files, now)
         days = (pair.ends_at - now) / 86_400
         names = ", ".join(pair.names) or "no name"
-        verdict = Verdict.UNSURE if days < NEAR_ITS_END_DAYS else Verdict.GOOD
-        yield verdict, f"certificate for {names}, good for {days:.1f} more days; the key matches"
+        result = CheckResult.UNSURE if days < NEAR_ITS_END_DAYS else CheckResult.GOOD
+        yield result, f"certificate for {names}, good for {days:.1f} more days; the key matches"
         whom = "callers must show a certificate of" if pair.client_ca else "callers need show no certificate"
-        yield Verdict.GOOD, f"{whom} {files.client_ca}" if pair.client_ca else whom
+        yield CheckResult.GOOD, f"{whom} {files.client_ca}" if pair.client_ca else whom
     for network in chosen.trusted_proxies:
-        yield Verdict.GOOD, f"proxies in {network} may state the identities of callers"
+        yield CheckResult.GOOD, f"proxies in {network} may state the identities of callers"
 
 
-def _of_policy(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+def _of_policy(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     if chosen.policy_file is None:
         home = is_loopback(chosen.listen.rpartition(":")[0])
         words = "none: everybody who can connect may dial, and hold, release and purge campaigns"
-        yield (Verdict.GOOD if home else Verdict.UNSURE), words
+        yield (CheckResult.GOOD if home else CheckResult.UNSURE), words
         return
     policy = read_policy(chosen.policy_file, directory_of(chosen))
     for entry in policy.entries:
-        yield Verdict.GOOD, entry.in_words()
+        yield CheckResult.GOOD, entry.in_words()
     pair = files_of(chosen.tls_cert_file, chosen.tls_key_file, chosen.tls_client_ca_file)
     check_callers_are_known(AccessFiles(pair=pair, policy=chosen.policy_file, trusted=chosen.trusted_proxies))
 
 
-def _of_token(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+def _of_token(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     if chosen.admin_token_file is None:
-        yield Verdict.GOOD, "none: the admin port only reads"
+        yield CheckResult.GOOD, "none: the admin port only reads"
     else:
         read_token(chosen.admin_token_file)
-        yield Verdict.GOOD, "the admin port changes things for whoever shows it"
+        yield CheckResult.GOOD, "the admin port changes things for whoever shows it"
 
 
-def _of_campaigns(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+def _of_campaigns(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     if chosen.campaign_file is None:
         words = "names and tags come from Amazon Connect, see below"
         off = "none: campaigns have no names, only their ids"
-        yield Verdict.GOOD, off if chosen.campaign_directory == "off" else words
+        yield CheckResult.GOOD, off if chosen.campaign_directory == "off" else words
         return
     table = read_campaigns(chosen.campaign_file)
     shared = sorted(name for name, ids in table.names() if len(ids) > 1)
-    yield Verdict.GOOD, f"{len(table):,} campaigns in {chosen.campaign_file}"
+    yield CheckResult.GOOD, f"{len(table):,} campaigns in {chosen.campaign_file}"
     if shared:
         several = f"several campaigns have the same name: {', '.join(map(repr, shared[:MOST_NAMED]))}"
-        yield Verdict.UNSURE, f"{several}; these names cannot be used instead of ids"
+        yield CheckResult.UNSURE, f"{several}; these names cannot be used instead of ids"
 
 
-def _of_guard(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+def _of_guard(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     """Explain the guard file: its rules, its lists, and the tables that it depends on."""
     if chosen.guard_key_file is not None:
         read_key(chosen.guard_key_file)
     if chosen.guard_file is None:
-        yield Verdict.GOOD, "no rules: any number may be called at any time"
+        yield CheckResult.GOOD, "no rules: any number may be called at any time"
         return
     from gateway.compliance import guard_report
     from gateway.compliance.loaded_rules import LoadedRules
@@ -214,18 +212,18 @@ def _of_guard(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
         shared_state=chosen.shared_state_url is not None,
     )
     for line in loaded.in_words():
-        yield Verdict.GOOD, line
+        yield CheckResult.GOOD, line
     for line in (*guard_report.rules_in_words(loaded.guard), *guard_report.versions_in_words(loaded.zones)):
-        yield Verdict.GOOD, line
+        yield CheckResult.GOOD, line
     now = time.time()
     loaded.prepare(now)
     for line in loaded.warnings(now):
-        yield Verdict.UNSURE, line
+        yield CheckResult.UNSURE, line
     if loaded.guard.limited:
         yield from _of_limits(chosen)
 
 
-def _of_limits(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+def _of_limits(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     """Say whether the shared state keeps what contact limits count; its other problems are told elsewhere."""
     try:
         reached = state_settings_of(chosen)
@@ -233,29 +231,29 @@ def _of_limits(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
         return
     warning = None if reached is None else asyncio.run(warning_about_contacts(reached))
     if warning is not None:
-        yield Verdict.UNSURE, warning
+        yield CheckResult.UNSURE, warning
 
 
-def _of_trail(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+def _of_trail(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     """Say where the guard's decisions are recorded. A gateway may be writing the file: it is not opened."""
     if chosen.guard_audit_file is None and not chosen.guard_audit_otlp:
-        yield Verdict.GOOD, "none: what the guard decides is not recorded"
+        yield CheckResult.GOOD, "none: what the guard decides is not recorded"
         return
     if chosen.guard_key_file is None:
-        yield Verdict.WRONG, NO_TRAIL_KEY
+        yield CheckResult.WRONG, NO_TRAIL_KEY
     if chosen.guard_audit_otlp:
-        yield Verdict.GOOD, "exported as log records"
+        yield CheckResult.GOOD, "exported as log records"
     if chosen.guard_audit_file is not None:
         path = trail_path(chosen.guard_audit_file, replica_name(chosen))
         if os.access(path if path.exists() else path.parent, os.W_OK) and not path.is_dir():
-            yield Verdict.GOOD, f"{path}, and {chosen.guard_audit_files:,} earlier files at most"
+            yield CheckResult.GOOD, f"{path}, and {chosen.guard_audit_files:,} earlier files at most"
         else:
-            yield Verdict.WRONG, f"cannot write {path}"
+            yield CheckResult.WRONG, f"cannot write {path}"
     if not chosen.guard_audit_required:
-        yield Verdict.UNSURE, "not required: what is sent while it cannot be written is not recorded"
+        yield CheckResult.UNSURE, "not required: what is sent while it cannot be written is not recorded"
 
 
-_FILES: tuple[tuple[str, Callable[[Settings], Iterator[tuple[Verdict, str]]]], ...] = (
+_FILES: tuple[tuple[str, Callable[[Settings], Iterator[tuple[CheckResult, str]]]], ...] = (
     ("TLS", _of_tls),
     ("policy", _of_policy),
     ("admin token", _of_token),
@@ -269,19 +267,19 @@ def _of_telemetry(environment: Mapping[str, str]) -> Finding:
     try:
         telemetry.telemetry_from(environment).shutdown(0.1)
     except telemetry.TelemetryError as error:
-        return Finding(Verdict.WRONG, "telemetry", str(error))
+        return Finding(CheckResult.WRONG, "telemetry", str(error))
     for name in telemetry.doubtful_timeouts(environment):
         words = f"{name}: {environment[name]} seconds; OpenTelemetry for Python does not take milliseconds"
-        return Finding(Verdict.UNSURE, "telemetry", words)
-    return Finding(Verdict.GOOD, "telemetry", "the OTEL_* variables can be used")
+        return Finding(CheckResult.UNSURE, "telemetry", words)
+    return Finding(CheckResult.GOOD, "telemetry", "the OTEL_* variables can be used")
 
 
 def _of_connect(asked: Probe, api: ApiName, *, first: bool) -> Iterator[Finding]:
-    yield Finding(Verdict.GOOD, f"Connect {api}", asked.endpoint)
+    yield Finding(CheckResult.GOOD, f"Connect {api}", asked.endpoint)
     if first:
         found = asked.credentials()
         yield found
-        if found.verdict is Verdict.WRONG:
+        if found.result is CheckResult.WRONG:
             return
         yield asked.identity()
     yield asked.right_to_put()

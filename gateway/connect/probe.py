@@ -4,11 +4,10 @@ A right is checked by using it in a way that cannot dial anybody: a put for a ca
 not exist, with an expiration in the past. If a campaign is given, an empty list is put.
 """
 
-import enum
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import boto3
 from botocore import exceptions as foreign
@@ -21,6 +20,7 @@ from gateway.connect.replies import member, states, word
 from gateway.connect.signing import sign_by
 from gateway.core import errors
 from gateway.core.model import DialRequest
+from gateway.runtime.check_result import CheckResult, Finding
 
 TIMEOUT_S = 5.0
 NO_CAMPAIGN = "00000000-0000-0000-0000-000000000000"
@@ -31,22 +31,6 @@ _LONGEST_CODE = 64
 _is_name = re.compile(r"[!-~]{1,2048}").fullmatch
 _DENIED = "denied"
 _NO_RIGHT = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
-
-
-class Verdict(enum.Enum):
-    """What was found. UNSURE is no fault: it could not be seen from here."""
-
-    GOOD = "ok"
-    UNSURE = "unsure"
-    WRONG = "WRONG"
-
-
-class Finding(NamedTuple):
-    """One check with its result as a text."""
-
-    verdict: Verdict
-    topic: str
-    words: str
 
 
 class Probe:
@@ -79,11 +63,11 @@ class Probe:
             found = self._session.get_credentials()
             frozen = found.get_frozen_credentials() if found is not None else None
         except Exception as error:  # noqa: BLE001 - a chain of credentials raises whatever its links do
-            return Finding(Verdict.WRONG, "credentials", f"could not be read: {type(error).__name__}")
+            return Finding(CheckResult.WRONG, "credentials", f"could not be read: {type(error).__name__}")
         if frozen is None or not frozen.access_key:
             text = "none found: give the pod a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            return Finding(Verdict.WRONG, "credentials", text)
-        return Finding(Verdict.GOOD, "credentials", f"found by boto3's chain: {found.method}")
+            return Finding(CheckResult.WRONG, "credentials", text)
+        return Finding(CheckResult.GOOD, "credentials", f"found by boto3's chain: {found.method}")
 
     def identity(self) -> Finding:
         """Tell who the credentials are, by STS GetCallerIdentity, which needs no right."""
@@ -92,10 +76,10 @@ class Probe:
             sign_by(self._clock, sts, self._session.get_credentials)
             told = sts.get_caller_identity()
         except foreign.ClientError as error:
-            return Finding(Verdict.WRONG, "identity", _refused(of_answer(error.response), _code(error)))
+            return Finding(CheckResult.WRONG, "identity", _refused(of_answer(error.response), _code(error)))
         except Exception as error:  # noqa: BLE001 - whatever a library raises is told by its type
-            return Finding(Verdict.UNSURE, "identity", f"STS could not be asked: {type(error).__name__}")
-        return Finding(Verdict.GOOD, "identity", _shown(told.get("Arn")))
+            return Finding(CheckResult.UNSURE, "identity", f"STS could not be asked: {type(error).__name__}")
+        return Finding(CheckResult.GOOD, "identity", _shown(told.get("Arn")))
 
     def clock(self) -> Finding:
         """Report how far the local clock is from AWS's, by the replies to the checks before."""
@@ -104,12 +88,12 @@ class Probe:
         if abs(behind_s) >= TOLERATED_S:
             limit = f"which refuses signatures from {TOLERATED_S:.0f} s on"
             text = f"{abs(behind_s):.0f} s {side} AWS's, {limit}: set it (NTP)"
-            return Finding(Verdict.WRONG, "clock", text)
+            return Finding(CheckResult.WRONG, "clock", text)
         if behind_s:
-            return Finding(Verdict.UNSURE, "clock", f"{abs(behind_s):.0f} s {side} AWS's: set it (NTP)")
+            return Finding(CheckResult.UNSURE, "clock", f"{abs(behind_s):.0f} s {side} AWS's: set it (NTP)")
         if not self._clock.known:
-            return Finding(Verdict.UNSURE, "clock", "AWS did not tell its time")
-        return Finding(Verdict.GOOD, "clock", "within a minute of AWS's")
+            return Finding(CheckResult.UNSURE, "clock", "AWS did not tell its time")
+        return Finding(CheckResult.GOOD, "clock", "within a minute of AWS's")
 
     def right_to_put(self) -> Finding:
         """Check the right to put dial requests, with a put that cannot dial anybody."""
@@ -121,7 +105,7 @@ class Probe:
         )
         found = self._asked(operation, lambda: put(id=self._campaign_id, **{self._api.items: items}))
         if found is None and self._named:
-            return Finding(Verdict.GOOD, operation, "not denied: an empty list was refused for being empty")
+            return Finding(CheckResult.GOOD, operation, "not denied: only the empty list was refused")
         return found or self._may(operation)
 
     def right_to_see_states(self) -> Finding:
@@ -135,11 +119,11 @@ class Probe:
         found = self._asked(STATES_OPERATION, ask)
         if found is not None and found.words.startswith(_DENIED):  # the gateway can do without
             words = f"{found.words}; without it a paused campaign is probed now and then"
-            return found._replace(verdict=Verdict.UNSURE, words=words)
+            return found._replace(result=CheckResult.UNSURE, words=words)
         if found is None and self._named:
             state = seen.get(self._campaign_id, "not told")
-            verdict = Verdict.GOOD if state == "Running" else Verdict.UNSURE
-            return Finding(verdict, STATES_OPERATION, f"allowed; the campaign is {state}")
+            result = CheckResult.GOOD if state == "Running" else CheckResult.UNSURE
+            return Finding(result, STATES_OPERATION, f"allowed; the campaign is {state}")
         return found or self._may(STATES_OPERATION)
 
     def right_to_list(self) -> Finding:
@@ -147,10 +131,10 @@ class Probe:
         found = self._asked(LIST_OPERATION, lambda: self._client.list_campaigns(maxResults=1))
         if found is not None:
             return found._replace(words=f"{found.words}; without it campaigns have no names")
-        return Finding(Verdict.GOOD, LIST_OPERATION, "allowed")
+        return Finding(CheckResult.GOOD, LIST_OPERATION, "allowed")
 
     def _may(self, operation: str) -> Finding:
-        return Finding(Verdict.GOOD, operation, "allowed, asked for a campaign that nobody has")
+        return Finding(CheckResult.GOOD, operation, "allowed, asked for a campaign that nobody has")
 
     def _asked(self, operation: str, ask: Callable[[], object]) -> Finding | None:
         """Run a request; return what shows that the right is missing, None if nothing does."""
@@ -166,22 +150,22 @@ class Probe:
             case errors.CallInvalid() | errors.CampaignNotFound() | errors.CampaignNotRunning():
                 return None
             case errors.CampaignInvalid() if self._named:
-                return Finding(Verdict.WRONG, operation, "Connect refuses the id of the campaign as invalid")
+                return Finding(CheckResult.WRONG, operation, "Connect refuses the campaign id as invalid")
             case errors.CampaignInvalid():
                 return None
             case errors.CallHindered():
-                return Finding(Verdict.WRONG, operation, _refused(failure, _code(error)))
+                return Finding(CheckResult.WRONG, operation, _refused(failure, _code(error)))
             case errors.NoCredentials():
-                return Finding(Verdict.WRONG, operation, "no credentials to ask with")
+                return Finding(CheckResult.WRONG, operation, "no credentials to ask with")
             case errors.AccessDenied():
-                return Finding(Verdict.WRONG, operation, self._denied(operation, _code(error)))
+                return Finding(CheckResult.WRONG, operation, self._denied(operation, _code(error)))
             case errors.ConnectUnreachable() | errors.AnswerLost():
                 text = f"{self.endpoint} cannot be reached: {type(error).__name__}"
-                return Finding(Verdict.WRONG, operation, text)
+                return Finding(CheckResult.WRONG, operation, text)
             case errors.RateThrottled():
-                return Finding(Verdict.UNSURE, operation, "throttled just now: ask again")
+                return Finding(CheckResult.UNSURE, operation, "throttled just now: ask again")
             case _:
-                return Finding(Verdict.UNSURE, operation, f"the answer is not conclusive: {_code(error)}")
+                return Finding(CheckResult.UNSURE, operation, f"the answer is not conclusive: {_code(error)}")
 
     def _denied(self, operation: str, code: str) -> str:
         if code not in _NO_RIGHT:

@@ -4,11 +4,11 @@ Nothing is changed in the store, except that a key of the check's own is written
 """
 
 import asyncio
-import enum
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
+from gateway.runtime.check_result import CheckResult
 from gateway.shared_state.commands.keys import LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
 from gateway.shared_state.port import SharedStateError, SharedStateRefused, SharedStateUnavailable
@@ -31,16 +31,10 @@ NAME_FREE_S, NAME_AGAIN_S = 3.0, 0.2
 """Seconds in which the name of a replica that has just ended becomes free, and between two looks."""
 
 
-class Level(enum.Enum):
-    """What a remark is about: all is well, a risk or something not checked, or an error."""
-
-    GOOD, UNSURE, WRONG = range(3)
-
-
 class Remark(NamedTuple):
     """One result of the check, in words for people."""
 
-    level: Level
+    result: CheckResult
     words: str
 
 
@@ -49,7 +43,7 @@ async def refusal_of(settings: StateSettings) -> SharedStateError | None:
     try:
         async with aclosing(_remarks(settings)) as remarks:
             async for remark in remarks:
-                if remark.level is Level.WRONG:
+                if remark.result is CheckResult.WRONG:
                     return SharedStateRefused(remark.words)
     except SharedStateError as problem:
         return problem
@@ -98,7 +92,7 @@ async def remarks_on(settings: StateSettings) -> list[Remark]:
         async for remark in _remarks(settings):
             remarks.append(remark)  # noqa: PERF401 - an error keeps what was found before it
     except SharedStateError as problem:
-        remarks.append(Remark(Level.WRONG, str(problem)))
+        remarks.append(Remark(CheckResult.WRONG, str(problem)))
     return remarks
 
 
@@ -106,11 +100,11 @@ async def _remarks(settings: StateSettings) -> AsyncGenerator[Remark, None]:
     connection, facts = await _open(settings)
     try:
         keys = Keys(settings.prefix)
-        yield Remark(Level.GOOD, f"{facts.program} {facts.version} at {connection.node}, the primary")
+        yield Remark(CheckResult.GOOD, f"{facts.program} {facts.version} at {connection.node}, the primary")
         await _check_layout(connection, keys)
         await _check_foreign(connection, keys)
         yield Remark(
-            Level.GOOD, f"the prefix {settings.prefix!r} is free or this fleet's; keys are not evicted"
+            CheckResult.GOOD, f"the prefix {settings.prefix!r} is free or this fleet's; keys are not evicted"
         )
         async for remark in _permissions(connection, keys):
             yield remark
@@ -184,18 +178,20 @@ async def _permissions(connection: ValkeyConnection, keys: Keys) -> AsyncGenerat
     denied = await _reply_to(connection, evaluation(ScriptCall("probe", (keys.of_fleet("probe"),))))
     names = [name.decode() for name in denied if isinstance(name, bytes)] if isinstance(denied, list) else []
     if names:
-        yield Remark(Level.WRONG, f"the user lacks a permission: to run {', '.join(dict.fromkeys(names))}")
+        yield Remark(
+            CheckResult.WRONG, f"the user lacks a permission: to run {', '.join(dict.fromkeys(names))}"
+        )
         return
     token = f"{keys.tokens('check')}check"
     reply = (await connection.run([("EXISTS", token)]))[0]
     if isinstance(reply, ServerError) and reply.code not in {"MOVED", "ASK"}:
-        yield Remark(Level.WRONG, str(failure_of(connection.node, reply)))
+        yield Remark(CheckResult.WRONG, str(failure_of(connection.node, reply)))
         return
-    yield Remark(Level.GOOD, "the user may run the scripts")
+    yield Remark(CheckResult.GOOD, "the user may run the scripts")
     (clients,) = await connection.run([("CLIENT", "LIST", "TYPE", "normal")])
     if isinstance(clients, ServerError):
         words = (
             "the user may not run CLIENT LIST: after a replica is killed, its part of the quota stays "
             "reserved for the longest outage, or until a replica with the same name starts"
         )
-        yield Remark(Level.UNSURE, words)
+        yield Remark(CheckResult.UNSURE, words)

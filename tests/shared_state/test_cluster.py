@@ -8,9 +8,10 @@ import pytest
 
 from gateway.core.fleet.contacts import Contact, ContactLimit, KeptContact
 from gateway.core.fleet.messages import Claim, ClaimVerdict, Settlement
+from gateway.runtime.check_result import CheckResult
 from gateway.shared_state.address import parse
 from gateway.shared_state.port import SharedStateChanged, SharedStateRefused, SharedStateUnavailable
-from gateway.shared_state.startup_check import Level, remarks_on
+from gateway.shared_state.startup_check import remarks_on
 from gateway.shared_state.valkey_connection import slot_of
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
 from tests.integration.fleet_world import fleet_of
@@ -138,7 +139,7 @@ async def test_a_url_without_cluster_is_refused_and_the_check_passes_with_it(clu
         with pytest.raises(SharedStateRefused, match=r"must begin with valkey\+cluster://"):
             await claim(state, "t")
     remarks = await remarks_on(StateSettings(parse(url_of(cluster[1]))))
-    assert [remark.level for remark in remarks] == [Level.GOOD] * 3
+    assert [remark.result for remark in remarks] == [CheckResult.GOOD] * 3
 
 
 async def test_cluster_in_the_url_of_a_single_server_is_refused(shared_server: Server) -> None:

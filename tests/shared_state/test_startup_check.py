@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.runtime.check_result import CheckResult
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.setup import StateFiles, fingerprint_key, state_settings
-from gateway.shared_state.startup_check import Level, refusal_of, remarks_on
+from gateway.shared_state.startup_check import refusal_of, remarks_on
 from gateway.shared_state.valkey_state import StateSettings
 from tests.docs.documents import blocks
 from tests.ports import closed_port
@@ -25,7 +26,7 @@ def settings_for(url: str, secret: str | None = None, **files: str) -> StateSett
 
 async def test_an_empty_server_is_good_and_stays_empty(real_server: Server) -> None:
     remarks = await remarks_on(settings_for(real_server.url))
-    assert [remark.level for remark in remarks] == [Level.GOOD] * 3
+    assert [remark.result for remark in remarks] == [CheckResult.GOOD] * 3
     assert real_server.program in remarks[0].words
     assert await refusal_of(settings_for(real_server.url)) is None
     assert real_server.command("DBSIZE") == 0
@@ -155,14 +156,14 @@ async def test_the_documented_permissions_are_enough(real_server: Server) -> Non
     real_server.command(*command)
     url = real_server.url.replace("://", "://dial-gateway@")
     remarks = await remarks_on(settings_for(url, SECRET))
-    assert [remark.level for remark in remarks] == [Level.GOOD] * 3, remarks
+    assert [remark.result for remark in remarks] == [CheckResult.GOOD] * 3, remarks
 
 
 async def test_a_user_who_may_not_list_clients_is_told_what_follows(real_server: Server) -> None:
     rule = "~* +@all -client|list"
     real_server.command("ACL", "SETUSER", "gw", "on", f">{SECRET}", *rule.split())
     remarks = await remarks_on(settings_for(real_server.url.replace("://", "://gw@"), SECRET))
-    assert [remark.level for remark in remarks] == [*[Level.GOOD] * 3, Level.UNSURE]
+    assert [remark.result for remark in remarks] == [*[CheckResult.GOOD] * 3, CheckResult.UNSURE]
     assert "CLIENT LIST" in remarks[-1].words
 
 
