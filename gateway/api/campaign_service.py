@@ -58,7 +58,8 @@ _REASONS: dict[type[OperationError], ErrorReason] = {
 _REFUSALS = (wire.BadRequest, OperationError, grpc.aio.AbortError)
 """What ends a call without a bug of the gateway."""
 
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 OperationRequest = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
 
 
@@ -273,10 +274,10 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _answered(
         self,
-        handler: Callable[[Any, "Context"], Awaitable[Answer]],
-        request: object,
+        handler: Callable[[Request, "Context"], Awaitable[Response]],
+        request: Request,
         context: "Context",
-    ) -> Answer:
+    ) -> Response:
         """Run a handler, and end the call if the request is invalid or the handler fails."""
         handling = asyncio.ensure_future(handler(request, context))
         try:
@@ -295,7 +296,7 @@ class CampaignServicer(CampaignServiceServicer):
             await _broken(bug, context)
 
 
-def _ended_alone(handling: "asyncio.Future[Any]") -> None:
+def _ended_alone(handling: "asyncio.Future[Response]") -> None:
     """Log the bug of a call whose caller is gone. Other errors need no report."""
     found = None if handling.cancelled() else handling.exception()
     if isinstance(found, Exception) and not isinstance(found, _REFUSALS):

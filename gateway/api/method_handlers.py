@@ -16,6 +16,7 @@ from gateway.api.authorization import Authorizer
 from gateway.api.campaign_service import CampaignServicer
 from gateway.api.wire.incoming import UnreadableError, parsed
 from gateway.api.wire.status_details import ErrorReason, end_call
+from gateway.api.wire.unary import RequestT, ResponseT, serialized
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -39,34 +40,40 @@ def campaign_handlers(servicer: CampaignServicer, authorizer: Authorizer) -> grp
     return grpc.method_handlers_generic_handler(SERVICE, methods)
 
 
-def unary(method: Any, request: type[Any], authorize: "Authorize") -> "Method":
+def unary(
+    method: Callable[[RequestT, "Context"], Awaitable[ResponseT]],
+    request: type[RequestT],
+    authorize: "Authorize",
+) -> "Method":
     """Return the handler of a method with one request and one response.
 
     `authorize` ends the call of a caller whose request need not be read.
     """
 
-    async def handle(messages: AsyncIterator[bytes], context: "Context") -> Any:
+    async def handle(messages: AsyncIterator[bytes], context: "Context") -> ResponseT:
         return await method(await _first(messages, request, authorize, context), context)
 
-    return grpc.stream_unary_rpc_method_handler(handle, response_serializer=_serialized)
+    return grpc.stream_unary_rpc_method_handler(handle, response_serializer=serialized)
 
 
 def _watch(servicer: CampaignServicer, authorize: "Authorize") -> "Method":
-    async def handle(messages: AsyncIterator[bytes], context: "Context") -> AsyncIterator[Any]:
+    async def handle(
+        messages: AsyncIterator[bytes], context: "Context"
+    ) -> AsyncIterator[pb.WatchCampaignsResponse]:
         request = await _first(messages, pb.WatchCampaignsRequest, authorize, context)
         async for response in servicer.WatchCampaigns(request, context):
             yield response
 
-    return grpc.stream_stream_rpc_method_handler(handle, response_serializer=_serialized)
+    return grpc.stream_stream_rpc_method_handler(handle, response_serializer=serialized)
 
 
 async def _first(
-    messages: AsyncIterator[bytes], request: type[Any], authorize: "Authorize", context: "Context"
-) -> Any:
+    messages: AsyncIterator[bytes], request: type[RequestT], authorize: "Authorize", context: "Context"
+) -> RequestT:
     """Authorize the caller, and read its request; end the call if either fails."""
     await authorize(context)
     await context.send_initial_metadata(())
-    name: str = request.DESCRIPTOR.name
+    name = request.DESCRIPTOR.name
     try:
         return parsed(request, await only_message(messages, name, context), REQUEST_BYTES)
     except UnreadableError:
@@ -80,8 +87,3 @@ async def only_message(messages: AsyncIterator[bytes], name: str, context: "Cont
         return await anext(messages)
     except StopAsyncIteration:
         await end_call(context, ErrorReason.UNREADABLE_MESSAGE, f"the call needs one {name}")
-
-
-def _serialized(message: Any) -> bytes:
-    found: bytes = message.SerializeToString()
-    return found

@@ -1,18 +1,30 @@
 """The content of server reflection: the files that describe the services, by name and by symbol.
 
-The table is made once, and holds nothing but these services. protobuf's own pool is not
-used: it also shows the messages of libraries, and it finds no methods, which `grpcurl describe` and ghz ask
-for.
+The table is made once, and contains only these services. protobuf's own pool is not used: it also shows the
+messages of libraries, and it does not find methods, which `grpcurl describe` and ghz ask for.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from google.protobuf import descriptor_pb2
 
-Described = Any
-"""A `FileDescriptor`; its stubs have two types for one class."""
 File = descriptor_pb2.FileDescriptorProto
+
+
+class Described(Protocol):
+    """A `FileDescriptor`, for which protobuf's stubs have two types."""
+
+    @property
+    def name(self) -> str:
+        """The path of the file."""
+
+    @property
+    def dependencies(self) -> "Sequence[Described]":
+        """The files that it imports."""
+
+    def CopyToProto(self, proto: File) -> None:  # noqa: N802 - as in the library
+        """Write the file into a message."""
 
 
 def renamed(file: Described, package: str, name: str) -> File:

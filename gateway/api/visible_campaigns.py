@@ -7,7 +7,7 @@ changes. The first watch computes a result in parts, and the others wait for it.
 import asyncio
 from collections.abc import Generator
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.access.actions import CampaignRight
 from gateway.access.policy import Grant
@@ -23,6 +23,7 @@ KEPT = 64
 
 Rows = dict[str, CampaignRow]
 Difference = tuple[list[CampaignRow], list[str]]
+Result = TypeVar("Result")
 
 
 class VisibleCampaigns:
@@ -39,24 +40,24 @@ class VisibleCampaigns:
             return {}
         if grant.unlimited:
             return snapshot.rows
-        found: Rows = await self._once(snapshot.rows, grant, _visible_to(grant, snapshot.rows))
-        return found
+        return await self._once(snapshot.rows, grant, _visible_to(grant, snapshot.rows))
 
     async def difference(self, earlier: Rows, rows: Rows) -> Difference:
         """Return the rows that differ from the `earlier` ones, and the ids of campaigns that are gone."""
         if earlier is rows:
             return [], []
-        found: Difference = await self._once(earlier, rows, _difference(earlier, rows))
-        return found
+        return await self._once(earlier, rows, _difference(earlier, rows))
 
-    async def _once(self, one: object, other: object, work: Generator[None, None, Any]) -> Any:
+    async def _once(self, one: object, other: object, work: Generator[None, None, Result]) -> Result:
+        """Return the result of work about two objects, which is done once for all callers."""
         key = (id(one), id(other))
         if key not in self._known:
-            task = asyncio.create_task(self._parts.run(work), name="visible-campaigns")
-            self._known[key] = task, one, other
+            making = asyncio.create_task(self._parts.run(work), name="visible-campaigns")
+            self._known[key] = making, one, other
             while len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
-        return await asyncio.shield(self._known[key][0])  # so that a cancelled watch does not stop it
+        task: asyncio.Task[Result] = self._known[key][0]
+        return await asyncio.shield(task)  # so that a cancelled watch does not stop it
 
 
 def _visible_to(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:

@@ -65,7 +65,9 @@ class _Asked:
     now: float
 
 
-def control(connect: SimulatedConnect, method: str, target: str, body: bytes, now: float) -> tuple[int, Any]:
+def control(
+    connect: SimulatedConnect, method: str, target: str, body: bytes, now: float
+) -> tuple[int, object]:
     """Carry out one request that arrives at `now`, in Unix seconds; return the HTTP status and the answer."""
     head, *rest = [unquote(part) for part in target.partition("?")[0].removeprefix(PREFIX).split("/")]
     try:
@@ -101,17 +103,17 @@ def _one(rest: Sequence[str]) -> str:
     return rest[0]
 
 
-def _list_faults(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _list_faults(connect: SimulatedConnect, asked: _Asked) -> object:
     return {"faults": [asdict(active) for active in connect.faults.active()]}
 
 
-def _add_fault(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _add_fault(connect: SimulatedConnect, asked: _Asked) -> object:
     values = _typed(asked.document, _FAULT_TYPES)
     kind = FaultKind(values.pop("kind", ""))
     return {"id": connect.add_fault(Fault(kind=kind, **values))}
 
 
-def _remove_faults(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _remove_faults(connect: SimulatedConnect, asked: _Asked) -> object:
     if not asked.rest:
         connect.clear_faults()
     elif not connect.faults.remove(int(_one(asked.rest))):
@@ -119,7 +121,7 @@ def _remove_faults(connect: SimulatedConnect, asked: _Asked) -> Any:
     return {}
 
 
-def _set_campaign(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _set_campaign(connect: SimulatedConnect, asked: _Asked) -> object:
     campaign, values = _one(asked.rest), _typed(asked.document, _CAMPAIGN_TYPES)
     if values.get("exists") is False:
         if len(values) > 1:
@@ -134,13 +136,13 @@ def _set_campaign(connect: SimulatedConnect, asked: _Asked) -> Any:
     return {}
 
 
-def _set_buffer(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _set_buffer(connect: SimulatedConnect, asked: _Asked) -> object:
     size = BufferSize(**_typed(asked.document, _BUFFER_TYPES))
     connect.set_buffer(_one(asked.rest) if asked.rest else None, size)
     return {}
 
 
-def _set_quota(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _set_quota(connect: SimulatedConnect, asked: _Asked) -> object:
     values = _typed(asked.document, _QUOTA_TYPES)
     missing = [item.name for item in fields(Quota) if item.name not in values]
     if missing:
@@ -149,16 +151,16 @@ def _set_quota(connect: SimulatedConnect, asked: _Asked) -> Any:
     return {}
 
 
-def _consume_quota(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _consume_quota(connect: SimulatedConnect, asked: _Asked) -> object:
     calls = _typed(asked.document, {"calls": (int,)}).get("calls", 1)
     return {"granted": connect.consume_quota(_one(asked.rest), calls, asked.now)}
 
 
-def _list_callers(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _list_callers(connect: SimulatedConnect, asked: _Asked) -> object:
     return {"callers": [asdict(record) for record in connect.callers.records(asked.now)]}
 
 
-def _add_caller(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _add_caller(connect: SimulatedConnect, asked: _Asked) -> object:
     values = {"calls_per_s": 0.0, **_typed(asked.document, _CALLER_TYPES)}
     after_s, for_s = values.pop("after_s", 0.0), values.pop("for_s", None)
     if not after_s >= 0:
@@ -168,7 +170,7 @@ def _add_caller(connect: SimulatedConnect, asked: _Asked) -> Any:
     return {"id": connect.add_caller(OtherCaller(begin_at=begin_at, end_at=end_at, **values))}
 
 
-def _remove_callers(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _remove_callers(connect: SimulatedConnect, asked: _Asked) -> object:
     connect.callers.catch_up(asked.now)
     if not asked.rest:
         connect.callers.clear()
@@ -177,21 +179,21 @@ def _remove_callers(connect: SimulatedConnect, asked: _Asked) -> Any:
     return {}
 
 
-def _stats(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _stats(connect: SimulatedConnect, asked: _Asked) -> object:
     return asdict(connect.stats())
 
 
-def _journal(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _journal(connect: SimulatedConnect, asked: _Asked) -> object:
     campaign = _one(asked.rest) if asked.rest else None
     return {"calls": [asdict(call) for call in connect.journal if campaign in (None, call.campaign)]}
 
 
-def _reset(connect: SimulatedConnect, asked: _Asked) -> Any:
+def _reset(connect: SimulatedConnect, asked: _Asked) -> object:
     connect.reset()
     return {}
 
 
-_ACTIONS: Mapping[tuple[str, str], Callable[[SimulatedConnect, _Asked], Any]] = {
+_ACTIONS: Mapping[tuple[str, str], Callable[[SimulatedConnect, _Asked], object]] = {
     ("GET", "faults"): _list_faults,
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _remove_faults,
