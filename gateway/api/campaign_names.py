@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gateway.core.answers import rejected
 from gateway.core.model import Answer, Outcome, Reason, RetryAdvice, Settled
-from gateway.directory.directory import NAME, CampaignDirectory, NameRefused, Refusal
+from gateway.directory.directory import NAME, CampaignDirectory, NameProblem, NameRefused
 from gateway.directory.table import NO_CAMPAIGNS
 
 REMEMBERED = 1000
@@ -39,9 +39,9 @@ class NamedCampaigns:
         try:
             found = self._directory.resolve(sent, self._visible)
         except NameRefused as refused:
-            if refused.refusal is Refusal.UNREAD:
+            if refused.problem is NameProblem.UNREAD:
                 return not_yet(Reason.CAMPAIGN_NOT_FOUND, str(refused))
-            found = rejected(_REASONS.get(refused.refusal, Reason.CAMPAIGN_NOT_FOUND), str(refused))
+            found = rejected(_REASONS.get(refused.problem, Reason.CAMPAIGN_NOT_FOUND), str(refused))
         else:
             self._sent.setdefault(found, set()).add(sent)
         self._known[sent] = found
@@ -67,7 +67,7 @@ class NamedCampaigns:
         return sorted(self._sent.get(campaign_id, (campaign_id,)))
 
 
-_REASONS = {Refusal.OFF: Reason.INVALID_REQUEST}
+_REASONS = {NameProblem.OFF: Reason.INVALID_REQUEST}
 
 
 def is_name(campaign_id: str) -> bool:

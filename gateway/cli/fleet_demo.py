@@ -60,8 +60,8 @@ async def _demo(leads: Path) -> int:
             call_rate=RATE, call_burst=BURST, latency_s=CONNECT_LATENCY_S, campaigns=EXAMPLE_CAMPAIGNS
         )
         simulator = await stack.enter_async_context(Simulator(simulated))
-        story = Story(leads, folder, simulator, await _fleet(folder, simulator.url, stack))
-        return 0 if await story.told() else FAILED
+        demo = FleetDemo(leads, folder, simulator, await _fleet(folder, simulator.url, stack))
+        return 0 if await demo.run() else FAILED
 
 
 async def _fleet(folder: Path, connect_url: str, stack: AsyncExitStack) -> list[Replica]:
@@ -85,7 +85,7 @@ Sending = asyncio.Task[Counter[str]]
 """The task that sends all leads; its result counts the answers."""
 
 
-class Story:
+class FleetDemo:
     """What the demo does, and what it prints about it."""
 
     def __init__(self, leads: Path, folder: Path, simulator: Simulator, replicas: Sequence[Replica]) -> None:
@@ -95,13 +95,13 @@ class Story:
         self._replicas = replicas
         self._began = time.time()
 
-    async def told(self) -> bool:
+    async def run(self) -> bool:
         """Run it; return whether every lead got its answer and nothing was dialed twice."""
         first, second, third = self._replicas
         sending = asyncio.create_task(self._send("first", self._replicas))
         try:
             await self._first_by(first.name, sending)
-            self._tell(f"first call to Amazon Connect, by {first.name}")
+            self._print(f"first call to Amazon Connect, by {first.name}")
             await asyncio.sleep(KILLED_AFTER_S)
             await self._kill(first, second, sending)
             await asyncio.sleep(HELD_AFTER_S)
@@ -109,11 +109,11 @@ class Story:
             answers = await sending
         finally:
             sending.cancel()
-        self._tell(f"all leads are answered: {_in_words(answers)}")
+        self._print(f"all leads are answered: {_in_words(answers)}")
         before = self._calls()
         again = await self._send("again", [third])
         after = self._calls()
-        self._tell(f"the same list through {third.name} again: {_in_words(again)}")
+        self._print(f"the same list through {third.name} again: {_in_words(again)}")
         _say("\n" + "\n".join(_summary(before, answers, len(after) - len(before))))
         return again == answers and all(count == 1 for count in _dials(after).values())
 
@@ -123,7 +123,7 @@ class Story:
         target = ",".join(one.address for one in through)
         gateway = target if len(through) == 1 else f"ipv4:{target}"
         command = ("send", str(self._leads), "--gateway", gateway, "--expires-in", "10m")
-        self._tell(f"$ dialctl {' '.join(command)}")
+        self._print(f"$ dialctl {' '.join(command)}")
         code, printed = await dialctl(*command, "--results", str(results), "--quiet")
         if code not in {0, 1}:  # 1: some leads were not accepted, which this file has on purpose
             raise DemoError(f"dialctl send ended with code {code}: {printed.strip()}")
@@ -141,33 +141,33 @@ class Story:
         raise DemoError(f"{name} made no call within {CALL_WITHIN_S:g} s")
 
     async def _kill(self, killed: Replica, successor: Replica, sending: Sending) -> None:
-        self._tell(f"$ kill -KILL {killed.child.process.pid}   # {killed.name}, which has all leads")
+        self._print(f"$ kill -KILL {killed.child.process.pid}   # {killed.name}, which has all leads")
         await killed.child.kill()
         killed_at = time.time()
         call = await self._first_by(successor.name, sending)
-        self._tell(f"first call by {successor.name}, {call.at - killed_at:.1f} s after the kill")
+        self._print(f"first call by {successor.name}, {call.at - killed_at:.1f} s after the kill")
 
     async def _hold(self, *, through: Replica) -> None:
         await self._operate("hold", through, "--reason", "demo")
         held_at = time.time()
         await asyncio.sleep(HELD_FOR_S)
         calls = sum(one.campaign == HELD.id and one.at > held_at for one in self._calls())
-        self._tell(f"calls for {HELD.name}, from all replicas, since the hold: {calls}")
+        self._print(f"calls for {HELD.name}, from all replicas, since the hold: {calls}")
         await self._operate("release", through)
 
     async def _operate(self, action: str, through: Replica, *options: str) -> None:
         command = (action, f"name:{HELD.name}", "--gateway", through.address, *options)
-        self._tell(f"$ dialctl {' '.join(command)}   # {through.name}")
+        self._print(f"$ dialctl {' '.join(command)}   # {through.name}")
         code, printed = await dialctl(*command)
         for line in printed.strip().splitlines():
-            self._tell(f"  {line}")
+            self._print(f"  {line}")
         if code:
             raise DemoError(f"dialctl {action} ended with code {code}")
 
     def _calls(self) -> list[CallRecord]:
         return list(self._simulator.connect.journal)
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         _say(f"{time.time() - self._began:5.1f} s  {text}")
 
 

@@ -35,13 +35,13 @@ class Job(Generic[T]):
         try:
             result = self.work()
         except Exception as error:  # noqa: BLE001 - the future passes it on
-            self._tell(self._failed, error)
+            self._call_in_loop(self._failed, error)
         else:
-            self._tell(self._succeeded, result)
+            self._call_in_loop(self._succeeded, result)
 
-    def _tell(self, told: Callable[..., None], value: object) -> None:
+    def _call_in_loop(self, callback: Callable[..., None], value: object) -> None:
         with suppress(RuntimeError):  # the loop is closed, so the job is not wanted
-            self.loop.call_soon_threadsafe(told, value)
+            self.loop.call_soon_threadsafe(callback, value)
 
     def _succeeded(self, result: T) -> None:
         self.ended = True

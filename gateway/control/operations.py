@@ -27,8 +27,8 @@ from gateway.core.fleet.messages import FleetActionKind
 from gateway.directory.directory import (
     NO_DIRECTORY,
     CampaignDirectory,
+    NameProblem,
     NameRefused,
-    Refusal,
     is_pattern,
 )
 from gateway.dispatch.campaign_actions import CampaignActions
@@ -114,11 +114,11 @@ class Done:
     fleet: ActionResult | None = None
 
 
-_REFUSALS: dict[Refusal, type[OperationError]] = {
-    Refusal.OFF: InvalidOperation,
-    Refusal.UNREAD: DirectoryUnread,
-    Refusal.UNKNOWN: UnknownCampaign,
-    Refusal.AMBIGUOUS: UnclearName,
+_ERRORS: dict[NameProblem, type[OperationError]] = {
+    NameProblem.OFF: InvalidOperation,
+    NameProblem.UNREAD: DirectoryUnread,
+    NameProblem.UNKNOWN: UnknownCampaign,
+    NameProblem.AMBIGUOUS: UnclearName,
 }
 
 
@@ -169,7 +169,7 @@ class CampaignOperations:
         try:
             return self._directory.resolve(text, visible)
         except NameRefused as refused:
-            raise _REFUSALS[refused.refusal](str(refused)) from None
+            raise _ERRORS[refused.problem](str(refused)) from None
 
     async def known(self, campaign_id: str) -> bool:
         """Whether a campaign is in the directory or in listings, or may be in those of a missing replica."""

@@ -18,7 +18,7 @@ CANDIDATES = 5
 """Campaigns that a refusal of a name suggests, at most."""
 
 
-class Refusal(Enum):
+class NameProblem(Enum):
     """Why a name means no campaign."""
 
     OFF = "there is no campaign directory"
@@ -30,9 +30,9 @@ class Refusal(Enum):
 class NameRefused(Exception):  # noqa: N818 - says what it is, like other answers
     """A name does not mean exactly one campaign. The text names the field, the rule and the candidates."""
 
-    def __init__(self, refusal: Refusal, text: str) -> None:
+    def __init__(self, problem: NameProblem, text: str) -> None:
         super().__init__(text)
-        self.refusal = refusal
+        self.problem = problem
 
 
 class CampaignDirectory:
@@ -80,24 +80,24 @@ class CampaignDirectory:
         if not text.startswith(NAME):
             return text
         if not self.enabled:
-            raise NameRefused(Refusal.OFF, f"campaign_id: names need a campaign directory: set {SETTING}")
+            raise NameRefused(NameProblem.OFF, f"campaign_id: names need a campaign directory: set {SETTING}")
         if not self.known:
-            raise NameRefused(Refusal.UNREAD, f"campaign_id: {Refusal.UNREAD.value}; try again soon")
+            raise NameRefused(NameProblem.UNREAD, f"campaign_id: {NameProblem.UNREAD.value}; try again soon")
         name = text.removeprefix(NAME)
         ids = self.table.ids_of(name)
         seen = [one for one in ids if visible(one)]
         if len(ids) == 1 and seen:
             return ids[0]
         if seen:
-            raise NameRefused(Refusal.AMBIGUOUS, self._refusal(Refusal.AMBIGUOUS, seen))
+            raise NameRefused(NameProblem.AMBIGUOUS, self._message(NameProblem.AMBIGUOUS, seen))
         self.wanted()
         similar = self.table.similar(name, CANDIDATES, visible)
-        raise NameRefused(Refusal.UNKNOWN, self._refusal(Refusal.UNKNOWN, similar))
+        raise NameRefused(NameProblem.UNKNOWN, self._message(NameProblem.UNKNOWN, similar))
 
-    def _refusal(self, refusal: Refusal, candidates: list[str]) -> str:
+    def _message(self, problem: NameProblem, candidates: list[str]) -> str:
         named = ", ".join(f"{_shown(self.name_of(one))} ({one})" for one in candidates[:CANDIDATES])
-        advice = "use the id" if refusal is Refusal.AMBIGUOUS else "similar names"
-        return f"campaign_id: {refusal.value}" + (f"; {advice}: {named}" if named else "")
+        advice = "use the id" if problem is NameProblem.AMBIGUOUS else "similar names"
+        return f"campaign_id: {problem.value}" + (f"; {advice}: {named}" if named else "")
 
 
 NO_DIRECTORY = CampaignDirectory(enabled=False)

@@ -54,7 +54,7 @@ class Ticks(Protocol):
         ...
 
 
-class Exchange(Protocol):
+class ControlExchange(Protocol):
     """The operators' actions of the fleet: it asks for changes and carries them out."""
 
     def request(self) -> ControlRequest:

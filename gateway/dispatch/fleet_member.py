@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from gateway.core.fleet.messages import Member, TickReply
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.dispatch.beat_pace import BeatPace
-from gateway.dispatch.beat_parts import CampaignConditions, Exchange, Ticks
+from gateway.dispatch.beat_parts import CampaignConditions, ControlExchange, Ticks
 from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
 from gateway.telemetry import FleetFigures
 
@@ -46,7 +46,7 @@ class FleetMember:
         member: Member,
         send: Send,
         ticks: Ticks,
-        exchange: Exchange,
+        exchange: ControlExchange,
         now: Callable[[], float],
         wake_dispatcher: Callable[[], None],
         longest_outage_s: float,
@@ -92,7 +92,7 @@ class FleetMember:
     # --- beats ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Exchange beats until cancelled."""
+        """ControlExchange beats until cancelled."""
         try:
             while not self._has_left.is_set():
                 await self._sleep_until_due()
@@ -103,7 +103,7 @@ class FleetMember:
                 self._looking.cancel()
 
     def wake(self) -> None:
-        """Exchange the next beat soon, since the wishes of permits or actions have changed."""
+        """ControlExchange the next beat soon, since the wishes of permits or actions have changed."""
         self._due = min(self._due, self._pace.earliest)
         self._alarm.set()
 
@@ -146,7 +146,7 @@ class FleetMember:
         self._wake_dispatcher()
 
     async def _exchange_beat(self) -> None:
-        """Exchange a beat. Raises `SharedStateError`."""
+        """ControlExchange a beat. Raises `SharedStateError`."""
         self._sent_at = sent_at = self._now()
         self._pace.sent(sent_at)
         self._due = sent_at + IDLE_BEAT_EVERY_S  # at the latest

@@ -7,10 +7,10 @@ from gateway.shared_state.commands.keys import LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall, script
 from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.sentinels import primary_of
-from gateway.shared_state.server import OLDEST, Access, ServerFacts, failure_of, open_server
+from gateway.shared_state.server import OLDEST, ServerAccess, ServerFacts, failure_of, open_server
 from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection
 
-Opening = Callable[[Node | None], Awaitable[ValkeyConnection]]
+OpenNode = Callable[[Node | None], Awaitable[ValkeyConnection]]
 FOUND_OTHER = (
     "the shared state holds another version's data under the prefix {prefix!r} (layout {found!r}; this "
 )
@@ -43,7 +43,7 @@ def problem_with(facts: ServerFacts, address: Address) -> str | None:
 class Primary:
     """Opens connections to the primary, each checked; `name` is what the server lists the client as."""
 
-    def __init__(self, address: Address, access: Access, keys: Keys, name: str, open_s: float) -> None:
+    def __init__(self, address: Address, access: ServerAccess, keys: Keys, name: str, open_s: float) -> None:
         self.address = address
         self.name = name
         self._access = access

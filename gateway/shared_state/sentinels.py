@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from gateway.shared_state.commands.script_call import Reply
 from gateway.shared_state.port import SharedStateError, SharedStateRefused, SharedStateUnavailable
-from gateway.shared_state.server import Access, failure_of
+from gateway.shared_state.server import ServerAccess, failure_of
 from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection
 
 
-async def primary_of(service: str, sentinels: Sequence[Node], access: Access, timeout_s: float) -> Node:
+async def primary_of(service: str, sentinels: Sequence[Node], access: ServerAccess, timeout_s: float) -> Node:
     """Return the primary that the newest election has chosen. Raises `SharedStateError`.
 
     All Sentinels are asked, since one that is cut off from the others still names the old primary.
@@ -26,7 +26,7 @@ async def primary_of(service: str, sentinels: Sequence[Node], access: Access, ti
     raise SharedStateUnavailable("no Sentinel answers")
 
 
-async def _ask(node: Node, service: str, access: Access, timeout_s: float) -> tuple[int, Node]:
+async def _ask(node: Node, service: str, access: ServerAccess, timeout_s: float) -> tuple[int, Node]:
     """Return the number of the last election that a Sentinel knows, and the primary that it names."""
     try:
         async with asyncio.timeout(timeout_s):
@@ -40,7 +40,7 @@ async def _ask(node: Node, service: str, access: Access, timeout_s: float) -> tu
     return _primary_in(node, reply)
 
 
-async def _reply_of(node: Node, command: Command, access: Access) -> Reply | ServerError:
+async def _reply_of(node: Node, command: Command, access: ServerAccess) -> Reply | ServerError:
     """Ask without a password first: a Sentinel without one refuses any."""
     connection = await ValkeyConnection.open(node, access.tls, access.resolve)
     try:

@@ -43,7 +43,7 @@ MOVED_ON = frozenset(("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"))
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ServerAccess:
     """How to connect: user and password, database, TLS. `tls` is None for none.
 
     `password` is read for each connection, since a file may have been replaced; it raises
@@ -111,7 +111,7 @@ def read_secret(path: str) -> str:
 
 
 async def open_server(
-    node: Node, access: Access, name: str, timeout_s: float
+    node: Node, access: ServerAccess, name: str, timeout_s: float
 ) -> tuple[ValkeyConnection, ServerFacts]:
     """Connect, log in, and read what the server is. Raises `SharedStateError` within `timeout_s`."""
     try:
@@ -126,7 +126,7 @@ async def open_server(
         raise SharedStateUnavailable(f"{node}: no reply within {timeout_s:g} s") from None
 
 
-async def _introduce(connection: ValkeyConnection, access: Access, name: str) -> ServerFacts:
+async def _introduce(connection: ValkeyConnection, access: ServerAccess, name: str) -> ServerFacts:
     commands: list[Command] = [("CLIENT", "SETNAME", name), ("INFO",)]
     if access.database:
         commands.insert(0, ("SELECT", access.database))

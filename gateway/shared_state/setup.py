@@ -7,7 +7,7 @@ from functools import partial
 from gateway.runtime.key_file import KeyFileError, read_key_file
 from gateway.shared_state.address import AddressError, parse
 from gateway.shared_state.port import SharedStateRefused
-from gateway.shared_state.server import Access, read_secret, tls_context
+from gateway.shared_state.server import ServerAccess, read_secret, tls_context
 from gateway.shared_state.valkey_state import StateSettings
 
 _NAMES = "DIAL_GATEWAY_SHARED_STATE_"
@@ -31,7 +31,7 @@ def state_settings(
     address = parse(url)
     _check(files, password, tls=address.tls)
     tls = tls_context(files.tls_ca, files.tls_cert, files.tls_key) if address.tls else None
-    access = Access(address.user, _reader(password, files.password), address.database, tls)
+    access = ServerAccess(address.user, _reader(password, files.password), address.database, tls)
     return StateSettings(address, access, prefix, timeout_s, window_s)
 
 

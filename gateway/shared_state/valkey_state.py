@@ -27,9 +27,9 @@ from gateway.shared_state.port import (
     SharedStateUnavailable,
 )
 from gateway.shared_state.presence import Presence
-from gateway.shared_state.primary import Opening, Primary, other_layout
+from gateway.shared_state.primary import OpenNode, Primary, other_layout
 from gateway.shared_state.routes import Route, ScriptRunner, SingleRoute
-from gateway.shared_state.server import Access
+from gateway.shared_state.server import ServerAccess
 from gateway.shared_state.store_watch import Marks, StoreWatch, claimed_in_doubt, found_in_doubt, whole_ms
 from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection, slot_of
 
@@ -49,7 +49,7 @@ class StateSettings:
     """Where the shared state is and how it is used. Times are in seconds; `window_s` is the replay window."""
 
     address: Address
-    access: Access = field(default_factory=Access)
+    access: ServerAccess = field(default_factory=ServerAccess)
     prefix: str = DEFAULT_PREFIX
     timeout_s: float = 0.25
     window_s: float = 1200.0
@@ -98,10 +98,10 @@ class ValkeyState:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _route(
-        self, opening: Opening, timeout_s: float, most: int, returned: Callable[[], None] = lambda: None
+        self, open_node: OpenNode, timeout_s: float, most: int, returned: Callable[[], None] = lambda: None
     ) -> Route:
         def connect(node: Node | None) -> Connections:
-            return Connections(lambda: opening(node), timeout_s, most, returned)
+            return Connections(lambda: open_node(node), timeout_s, most, returned)
 
         return SingleRoute(connect(None)) if self._slots is None else ClusterRoute(self._slots, connect)
 

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from gateway.cli.demo_processes import Child, DemoError, Replica
-from gateway.cli.fleet_demo import Story
+from gateway.cli.fleet_demo import FleetDemo
 from gateway.simulator import Simulator, SimulatorSettings
 from tests.shared_state.servers import absent
 
@@ -60,4 +60,4 @@ async def test_an_unusable_file(tmp_path: Path) -> None:
     replicas = [Replica(f"gateway-{number}", "127.0.0.1:1", cast(Child, None)) for number in range(3)]
     async with Simulator(SimulatorSettings()) as simulator:
         with pytest.raises(DemoError, match=r"dialctl send ended with code 2: .*client_token"):
-            await Story(leads, tmp_path, simulator, replicas).told()
+            await FleetDemo(leads, tmp_path, simulator, replicas).run()

@@ -14,7 +14,7 @@ from gateway.core.fleet.messages import (
 )
 from gateway.shared_state.address import parse
 from gateway.shared_state.port import Beat, BeatReply
-from gateway.shared_state.server import Access
+from gateway.shared_state.server import ServerAccess
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
 
 CAMPAIGN = "c-1"
@@ -24,11 +24,11 @@ TIMEOUT_S = 0.5
 
 @asynccontextmanager
 async def state_at(
-    url: str, member: str = "m-1", *, access: Access | None = None, timeout_s: float = TIMEOUT_S
+    url: str, member: str = "m-1", *, access: ServerAccess | None = None, timeout_s: float = TIMEOUT_S
 ) -> AsyncIterator[ValkeyState]:
     """Run the shared state of one replica at an address."""
     address = parse(url)
-    access = access or Access(database=address.database)
+    access = access or ServerAccess(database=address.database)
     state = ValkeyState(StateSettings(address, access, timeout_s=timeout_s), member)
     state.start()
     try:

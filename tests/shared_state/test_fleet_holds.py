@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from dialgateway import CampaignState, Confirmation, HeldRequests
-from dialgateway.dialctl.campaign_table import reach, sentence, table_lines
+from dialgateway.dialctl.campaign_table import campaign_line, confirmation_texts, table_lines
 from tests.integration.fleet_world import fleet_of
 from tests.integration.world import CAMPAIGN, dials, until, verdicts
 from tests.shared_state.lossy_proxy import lossy_proxy_to
@@ -136,9 +136,9 @@ async def test_dialctl_writes_the_part_of_each_replica(fleet_server: Server) -> 
         title, row = table_lines([campaign])
         assert title.endswith("QUEUED+IN FLIGHT BY REPLICA")
         assert row.endswith("gateway-0 3+0, gateway-1 4+0")
-        assert sentence(campaign).endswith("queued+in flight by replica: gateway-0 3+0, gateway-1 4+0")
+        assert campaign_line(campaign).endswith("queued+in flight by replica: gateway-0 3+0, gateway-1 4+0")
         done = await act(fleet.replicas[0], HOLD)
-        assert reach(done.confirmation) == ("confirmed by gateway-0, gateway-1", "")
+        assert confirmation_texts(done.confirmation) == ("confirmed by gateway-0, gateway-1", "")
 
 
 async def test_dialctl_says_which_replicas_have_confirmed(fleet_server: Server) -> None:

@@ -11,7 +11,7 @@ import pytest
 from gateway.core.fleet.messages import ClaimVerdict, FleetAction, FleetActionKind
 from gateway.shared_state.commands.script_call import ScriptCall
 from gateway.shared_state.port import TIMES_ASKED, SharedStateRefused, SharedStateUnavailable
-from gateway.shared_state.server import Access, tls_context
+from gateway.shared_state.server import ServerAccess, tls_context
 from gateway.shared_state.valkey_state import ValkeyState
 from tests.pki import Authority
 from tests.shared_state.lossy_proxy import LossyProxy, lossy_proxy_to
@@ -223,7 +223,7 @@ async def test_a_server_of_another_version_or_program_is_refused(real_server: Se
 
 async def test_a_wrong_password_is_refused_and_not_shown(program: str, tmp_path: Path) -> None:
     with running(program, tmp_path / "server", {"requirepass": "right-password"}) as server:
-        wrong = Access(password=lambda: "wrong-password")
+        wrong = ServerAccess(password=lambda: "wrong-password")
         async with state_at(server.url, access=wrong) as state:
             with pytest.raises(SharedStateRefused, match="refuses user or password") as raised:
                 await claim(state, "a")
@@ -232,14 +232,14 @@ async def test_a_wrong_password_is_refused_and_not_shown(program: str, tmp_path:
         async with state_at(server.url) as state:
             with pytest.raises(SharedStateRefused, match="asks for a password"):
                 await claim(state, "a")
-        async with state_at(server.url, access=Access(password=lambda: "right-password")) as state:
+        async with state_at(server.url, access=ServerAccess(password=lambda: "right-password")) as state:
             assert await claim(state, "a") == [CLAIMED]
 
 
 async def test_a_missing_permission_is_named(real_server: Server) -> None:
     """The user may do everything but run scripts."""
     real_server.command("ACL", "SETUSER", "gw", "on", ">pw", "~*", "+@all", "-evalsha", "-eval")
-    access = Access(user="gw", password=lambda: "pw")
+    access = ServerAccess(user="gw", password=lambda: "pw")
     async with state_at(real_server.url, access=access) as state:
         with pytest.raises(SharedStateRefused, match="lacks a permission: to run EVAL"):
             await claim(state, "a")
@@ -247,14 +247,14 @@ async def test_a_missing_permission_is_named(real_server: Server) -> None:
 
 async def test_a_user_without_a_command_of_the_scripts(real_server: Server) -> None:
     real_server.command("ACL", "SETUSER", "gw", "on", ">pw", "~*", "+@all", "-time")
-    async with state_at(real_server.url, access=Access(user="gw", password=lambda: "pw")) as state:
+    async with state_at(real_server.url, access=ServerAccess(user="gw", password=lambda: "pw")) as state:
         with pytest.raises(SharedStateRefused, match="lacks a permission"):
             await claim(state, "a")
 
 
 async def test_a_user_without_the_keys(real_server: Server) -> None:
     real_server.command("ACL", "SETUSER", "gw", "on", ">pw", "~other:*", "+@all")
-    async with state_at(real_server.url, access=Access(user="gw", password=lambda: "pw")) as state:
+    async with state_at(real_server.url, access=ServerAccess(user="gw", password=lambda: "pw")) as state:
         with pytest.raises(SharedStateRefused, match="lacks a permission: to use keys under the prefix"):
             await claim(state, "a")
 
@@ -295,14 +295,14 @@ def tls_server(tmp_path: Path) -> Iterator[Server]:
 async def test_tls_with_a_ca_file(tls_server: Server) -> None:
     assert tls_server.tls_folder is not None
     trusted = tls_context(str(tls_server.tls_folder / "ca.crt"), None, None)
-    async with state_at(tls_server.url, access=Access(tls=trusted)) as state:
+    async with state_at(tls_server.url, access=ServerAccess(tls=trusted)) as state:
         assert await claim(state, "a") == [CLAIMED]
 
 
 async def test_a_certificate_of_another_authority_is_refused(tls_server: Server, tmp_path: Path) -> None:
     (tmp_path / "other.crt").write_bytes(Authority().pem)
     other = tls_context(str(tmp_path / "other.crt"), None, None)
-    async with state_at(tls_server.url, access=Access(tls=other)) as state:
+    async with state_at(tls_server.url, access=ServerAccess(tls=other)) as state:
         with pytest.raises(SharedStateUnavailable, match="TLS: the certificate is not accepted"):
             await claim(state, "a")
 
@@ -315,7 +315,7 @@ async def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None
         assert server.tls_folder is not None
         trusted = tls_context(str(server.tls_folder / "ca.crt"), None, None)
         url = server.url.replace("127.0.0.1", "127.0.0.2")
-        async with state_at(url, access=Access(tls=trusted)) as state:
+        async with state_at(url, access=ServerAccess(tls=trusted)) as state:
             with pytest.raises(SharedStateUnavailable, match="TLS: the certificate is not accepted"):
                 await claim(state, "a")
 
@@ -327,18 +327,18 @@ async def test_a_client_certificate(tmp_path: Path) -> None:
         folder = server.tls_folder
         assert folder is not None
         bare = tls_context(str(folder / "ca.crt"), None, None)
-        async with state_at(server.url, access=Access(tls=bare)) as state:
+        async with state_at(server.url, access=ServerAccess(tls=bare)) as state:
             with pytest.raises(SharedStateUnavailable):
                 await claim(state, "a")
         shown = tls_context(str(folder / "ca.crt"), str(folder / "tls.crt"), str(folder / "tls.key"))
-        async with state_at(server.url, access=Access(tls=shown)) as state:
+        async with state_at(server.url, access=ServerAccess(tls=shown)) as state:
             assert await claim(state, "a") == [CLAIMED]
 
 
 async def test_tls_to_a_server_without_it_and_the_reverse(tls_server: Server, shared_server: Server) -> None:
     trusted = tls_context(None, None, None)
     url = shared_server.url.replace("://", "s://", 1)
-    async with state_at(url, access=Access(tls=trusted)) as state:
+    async with state_at(url, access=ServerAccess(tls=trusted)) as state:
         with pytest.raises(SharedStateUnavailable, match=r"TLS|closed|no reply"):
             await claim(state, "a")
     async with state_at(tls_server.url.replace("rediss", "redis")) as state:

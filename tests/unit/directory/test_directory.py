@@ -4,8 +4,8 @@ import pytest
 
 from gateway.directory.directory import (
     CampaignDirectory,
+    NameProblem,
     NameRefused,
-    Refusal,
     campaign_pattern,
     is_pattern,
     undecided_by_any,
@@ -42,7 +42,7 @@ def test_a_shared_name_is_refused_with_its_campaigns() -> None:
     """The caller learns the ids that it may see, and nothing of the others."""
     found = directory(*(CampaignEntry(one, "debt") for one in (A, B, C)))
     refused = refusal(found, "name:debt", A, C)
-    assert refused.refusal is Refusal.AMBIGUOUS
+    assert refused.problem is NameProblem.AMBIGUOUS
     assert str(refused) == (
         f"campaign_id: several campaigns have this name; use the id: debt ({A}), debt ({C})"
     )
@@ -54,7 +54,7 @@ def test_an_unknown_name_is_refused_with_similar_ones() -> None:
     wanted: list[bool] = []
     found.wanted = lambda: wanted.append(True)
     refused = refusal(found, "name:debt-alert", A)
-    assert refused.refusal is Refusal.UNKNOWN
+    assert refused.problem is NameProblem.UNKNOWN
     assert str(refused) == f"campaign_id: no campaign has this name; similar names: debt-alerts ({A})"
     assert wanted == [True]
 
@@ -68,10 +68,10 @@ def test_a_hidden_campaign_does_not_exist_for_the_caller() -> None:
 def test_names_need_a_directory_that_was_read() -> None:
     """Without a directory names are refused for good, and before the first reading for now."""
     off, unread = CampaignDirectory(enabled=False), CampaignDirectory()
-    assert refusal(off, "name:debt").refusal is Refusal.OFF
-    assert refusal(unread, "name:debt").refusal is Refusal.UNREAD
+    assert refusal(off, "name:debt").problem is NameProblem.OFF
+    assert refusal(unread, "name:debt").problem is NameProblem.UNREAD
     unread.publish(CampaignTable([CampaignEntry(A, "debt")]), complete=False)
-    assert refusal(unread, "name:debt").refusal is Refusal.UNREAD  # the missing API may have the name too
+    assert refusal(unread, "name:debt").problem is NameProblem.UNREAD  # the missing API may have the name too
     assert unread.name_of(A) == "debt"
 
 

@@ -11,7 +11,14 @@ from grpc import StatusCode
 from dialgateway.campaigns import ActionDone, ActionKind, Campaign, CampaignsSeen, HeldRequests
 from dialgateway.client import DialGatewayClient
 from dialgateway.dialctl.campaign_arguments import CampaignArguments, is_pattern
-from dialgateway.dialctl.campaign_table import called, missing, reach, sentence, table_lines, wide_lines
+from dialgateway.dialctl.campaign_table import (
+    campaign_label,
+    campaign_line,
+    confirmation_texts,
+    missing_replicas,
+    table_lines,
+    wide_lines,
+)
 from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
 from dialgateway.dialctl.terminal import rich_console, unambiguous
@@ -37,7 +44,7 @@ async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
         print_campaigns(campaigns, console)
     else:
         _print(*(table_lines(campaigns) if campaigns else ["no campaigns"]))
-    if others := missing(seen):
+    if others := missing_replicas(seen):
         say(others.removeprefix("; "))
     return DONE
 
@@ -87,11 +94,11 @@ async def _targets_of_pattern(client: DialGatewayClient, arguments: CampaignArgu
         found = [campaign for campaign in found if campaign.hold is not None]
     if not found:
         kind = "held campaign" if command == "release" else "campaign"
-        say(f"no {kind} matches {text}, so nothing was done{missing(seen)}")
+        say(f"no {kind} matches {text}, so nothing was done{missing_replicas(seen)}")
         return []
     for campaign in found:
-        sys.stderr.write(f"{sentence(campaign)}\n")
-    what = f"{len(found):,} campaign{'s' if len(found) > 1 else ''}{missing(seen)}"
+        sys.stderr.write(f"{campaign_line(campaign)}\n")
+    what = f"{len(found):,} campaign{'s' if len(found) > 1 else ''}{missing_replicas(seen)}"
     if not arguments.yes and not await _confirmed(f"{command} {what}? [y/N] "):
         say("nothing was done")
         return []
@@ -129,16 +136,16 @@ async def _act(client: DialGatewayClient, arguments: CampaignArguments, target: 
 def _texts_of(kind: ActionKind, done: ActionDone) -> tuple[str, str]:
     """Return what an action has done, and what to expect if the shared state could not record it."""
     if kind is ActionKind.PURGE:
-        text = f"{called(done.campaign)}: {done.answered:,} dial requests removed"
+        text = f"{campaign_label(done.campaign)}: {done.answered:,} dial requests removed"
         return text, "purge again once it is back"
     answered = f"; {done.answered:,} dial requests answered" if done.answered else ""
     then = "the hold reaches the others once it is back" if kind is ActionKind.HOLD else ""
-    return sentence(done.campaign) + answered, then
+    return campaign_line(done.campaign) + answered, then
 
 
 def _done(done: ActionDone, arguments: CampaignArguments, text: str, without_store: str = "") -> int:
     """Print what came of an action, and which replicas have done it; return the exit code."""
-    confirmed, problem = reach(done.confirmation)
+    confirmed, problem = confirmation_texts(done.confirmation)
     if arguments.output is OutputFormat.JSON:
         print_json({"action": arguments.command.upper(), **fields_json(done)})
     else:
@@ -170,7 +177,7 @@ def _print_changes(seen: CampaignsSeen, output: OutputFormat) -> None:
         elif campaign is None:
             _print(f"{at} {unambiguous(name)}: gone")
         elif output is OutputFormat.TEXT:
-            _print(f"{at} {sentence(campaign)}")
+            _print(f"{at} {campaign_line(campaign)}")
 
 
 def _print(*lines: str) -> None:

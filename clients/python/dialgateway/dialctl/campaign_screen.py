@@ -25,7 +25,7 @@ from dialgateway.dialctl.campaign_table import (
     NUMERIC,
     REPLICAS,
     cells,
-    missing,
+    missing_replicas,
     table_lines,
     titles,
 )
@@ -130,7 +130,7 @@ class WatchScreen:
         room = max(1, self._console.size.height - _LINES_BESIDE_ROWS)
         if len(ordered) > room:
             head += f", {room} of them here"
-        head += missing(seen)
+        head += missing_replicas(seen)
         rows = _rows(ordered[:room])
         # An encoding other than UTF-8 may not have the ellipsis character.
         overflow: OverflowMethod = "crop" if self._console.options.ascii_only else "ellipsis"

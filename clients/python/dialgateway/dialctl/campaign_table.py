@@ -100,7 +100,7 @@ def _aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], most: Mappin
     return [_line(columns, row, widths) for row in table]
 
 
-def sentence(campaign: Campaign) -> str:
+def campaign_line(campaign: Campaign) -> str:
     """Return one campaign as one line."""
     row = cells(campaign)
     replicas, why = row[REPLICAS], row["WHY"]
@@ -109,34 +109,34 @@ def sentence(campaign: Campaign) -> str:
     )
     more = (f"; {why}" if why else "") + (f"; queued+in flight by replica: {replicas}" if replicas else "")
     answers = f"{row['ACCEPTED']} accepted, {row['OTHER']} other"
-    return f"{called(campaign)}: {row['STATE']}, {counts}, {answers}{more}"
+    return f"{campaign_label(campaign)}: {row['STATE']}, {counts}, {answers}{more}"
 
 
-def called(campaign: Campaign) -> str:
+def campaign_label(campaign: Campaign) -> str:
     """Return the id of a campaign, with its name if that is known."""
     name = f" ({unambiguous(campaign.name)})" if campaign.name else ""
     return f"{unambiguous(campaign.campaign_id)}{name}"
 
 
-def missing(seen: CampaignsSeen) -> str:
-    """Return which replicas a listing does not include, to be put behind a text; empty if none is missing."""
+def missing_replicas(seen: CampaignsSeen) -> str:
+    """Return which replicas a listing does not include, to append to a text; empty if none is missing."""
     names = [unambiguous(replica.name) for replica in seen.replicas if not replica.reported]
     return f"; without {', '.join(names)}, no report from there" if names else ""
 
 
-def reach(told: Confirmation | None) -> tuple[str, str]:
+def confirmation_texts(confirmation: Confirmation | None) -> tuple[str, str]:
     """Return a text with the replicas that have carried an action out, and one that names a problem.
 
     Each is empty if there is nothing to say. Without a fleet both are.
     """
-    if told is None:
+    if confirmation is None:
         return "", ""
-    names = ", ".join(map(unambiguous, told.confirmed))
-    if told.only_here:
+    names = ", ".join(map(unambiguous, confirmation.confirmed))
+    if confirmation.only_here:
         return "", f"ONLY {names} has done it: the shared state cannot be reached"
-    missing_ones = ", ".join(map(unambiguous, told.unconfirmed))
-    problem = f"NOT confirmed by {missing_ones}: may go on as before until it reaches the shared state"
-    return f"confirmed by {names}", problem if missing_ones else ""
+    unconfirmed = ", ".join(map(unambiguous, confirmation.unconfirmed))
+    problem = f"NOT confirmed by {unconfirmed}: may go on as before until it reaches the shared state"
+    return f"confirmed by {names}", problem if unconfirmed else ""
 
 
 def _part(campaign: Campaign, part: ReplicaPart) -> str:

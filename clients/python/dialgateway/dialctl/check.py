@@ -49,9 +49,9 @@ def check(arguments: CheckArguments) -> int:
         with findings:
             _read_all(leads, rules, findings)
         if as_json:
-            print_json({"summary": findings.summary(rules)})
+            print_json({"summary": findings.document(rules)})
         else:
-            tell(sys.stdout, *leads.notes_after(), *findings.in_words(rules))
+            tell(sys.stdout, *leads.notes_after(), *findings.lines(rules))
     return _exit_code(arguments, rules, findings)
 
 
@@ -151,7 +151,7 @@ class _Findings:
         self._refused[_why(checked)] += 1
         self._note(lead.line, lead.client_token, f"{checked.verdict} {checked.reason}: {checked.detail}")
 
-    def summary(self, rules: RulesCheck) -> dict[str, object]:
+    def document(self, rules: RulesCheck) -> dict[str, object]:
         """Return the counts as one document."""
         return {
             "would_be_sent": self._sendable.total(),
@@ -165,7 +165,7 @@ class _Findings:
             "observed": dict(self._observed),
         }
 
-    def in_words(self, rules: RulesCheck) -> Iterator[str]:
+    def lines(self, rules: RulesCheck) -> Iterator[str]:
         """Yield the counts as lines."""
         sendable = self._sendable
         yield f"{sendable.total():,} lead{'s' * (sendable.total() != 1)} would be sent"

@@ -6,7 +6,7 @@ import sys
 
 from dialgateway.client import DialGatewayClient
 from dialgateway.compliance import NumberAllowed, NumberSuppressed, SuppressionLifetime
-from dialgateway.dialctl.campaign_table import reach
+from dialgateway.dialctl.campaign_table import confirmation_texts
 from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
 from dialgateway.dialctl.number_arguments import NumberArguments
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
@@ -44,7 +44,7 @@ async def _allow(client: DialGatewayClient, arguments: NumberArguments) -> int:
 
 def _done(done: NumberSuppressed | NumberAllowed, arguments: NumberArguments, text: str) -> int:
     """Print what came of a command, and which replicas have done it; return the exit code."""
-    confirmed, problem = reach(done.confirmation)
+    confirmed, problem = confirmation_texts(done.confirmation)
     if arguments.output is OutputFormat.JSON:
         print_json({"action": arguments.command.upper(), **fields_json(done)})
     else:

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from dialgateway.client import DialGatewayClient
 from dialgateway.compliance import NumberCheck, NumberChecks, NumberStatus
-from dialgateway.dialctl.campaign_table import reach
+from dialgateway.dialctl.campaign_table import confirmation_texts
 from dialgateway.dialctl.decoding import open_lines
 from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
 from dialgateway.dialctl.number_arguments import SuppressionsArguments
@@ -112,7 +112,7 @@ class _Report:
         last = self.last
         if last is None:
             return NOT_DONE
-        confirmed, problem = reach(last.confirmation)
+        confirmed, problem = confirmation_texts(last.confirmation)
         if self._arguments.output is OutputFormat.JSON:
             print_json({"summary": self._summary(last)})
         else:
