@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 WATCHERS, CALLER_WATCHERS = 100, 20
 """Limits of open watches: in total, and of one caller, so that one caller cannot use them all."""
 _BUG = "a call about campaigns met a bug:\n%s"
-LEAVING = "this replica is shutting down: watch another one"
+DRAINING = "this replica is shutting down: watch another one"
 _REASONS: dict[type[OperationError], ErrorReason] = {
     InvalidOperation: ErrorReason.INVALID_FIELD,
     UnknownCampaign: ErrorReason.CAMPAIGN_NOT_FOUND,
@@ -99,7 +99,7 @@ class CampaignServicer(CampaignServiceServicer):
         self._visible = VisibleCampaigns(snapshots.parts)
         self._watchers: Counter[str] = Counter()  # by caller, without zeros
         self._messages: _SharedMessages | None = None
-        self._leaving = asyncio.Event()
+        self._draining = asyncio.Event()
 
     async def ListCampaigns(  # noqa: N802, D102
         self, request: pb.ListCampaignsRequest, context: "Context"
@@ -140,12 +140,12 @@ class CampaignServicer(CampaignServiceServicer):
                 yield response
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await _broken(bug, context)
-        if self._leaving.is_set():
-            await end_call(context, ErrorReason.DRAINING, LEAVING)
+        if self._draining.is_set():
+            await end_call(context, ErrorReason.DRAINING, DRAINING)
 
     def drain(self) -> None:
         """End all watches."""
-        self._leaving.set()
+        self._draining.set()
 
     # --- list and watch ----------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class CampaignServicer(CampaignServiceServicer):
         sent: dict[str, CampaignRow] = {}
         table = self._directory.table
         replicas: Sequence[ReplicaSeen] | None = None
-        while not self._leaving.is_set() and not ended.is_set():
+        while not self._draining.is_set() and not ended.is_set():
             newest = await self._snapshots.fresh()
             messages = self._messages_of(newest)
             rows = await self._visible.visible(newest, self._access_control.grant(caller))
@@ -198,7 +198,7 @@ class CampaignServicer(CampaignServiceServicer):
             if newest.replicas != replicas and not changed and not gone:  # always at first
                 yield wire.nothing(messages)
             replicas = newest.replicas
-            await _wait_for_any(interval_s, self._leaving, ended)
+            await _wait_for_any(interval_s, self._draining, ended)
 
     def _messages_of(self, newest: StatusSnapshot) -> wire.Messages:
         """Return the messages of a snapshot, shared by all watches: to make a thousand takes 10 ms."""

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 SERVICE = pb.DESCRIPTOR.services_by_name["DialRequestService"].full_name
 DEADLINE_SHARE, LONGEST_DEADLINE_MARGIN_S = 0.1, 0.5
 """A unary call is answered this share of its time before its deadline, but at most this many seconds."""
-LEAVING = "this replica is shutting down and takes no more dial requests: send on a new connection"
+DRAINING = "this replica is shutting down and takes no more dial requests: send on a new connection"
 AGED = "this stream has reached its age limit: send the requests without a result on a new stream"
 FULL = "the gateway is full; nothing of this call was taken, send it again later"
 CALLS_USED_UP = (
@@ -294,7 +294,7 @@ class DialRequestServicer:
         """End a stream, after its last answer, with the status that fits the end of its reading."""
         await asyncio.wait([reader])
         if self._dispatcher.draining:
-            await end_call(context, ErrorReason.DRAINING, LEAVING)
+            await end_call(context, ErrorReason.DRAINING, DRAINING)
         if session.draining:
             await end_call(context, ErrorReason.STREAM_AGE, AGED)
         error = None if reader.cancelled() else reader.exception()
@@ -310,7 +310,7 @@ class DialRequestServicer:
 
     async def _refuse_stream(self, limit: CallerLimit, context: "StreamContext") -> None:
         if self._dispatcher.draining:
-            await end_call(context, ErrorReason.DRAINING, LEAVING)
+            await end_call(context, ErrorReason.DRAINING, DRAINING)
         refusal = self._streams.refusal(limit)
         if refusal is not None:
             await end_call(context, ErrorReason.STREAM_LIMIT, refusal)
@@ -318,7 +318,7 @@ class DialRequestServicer:
     async def _refuse_call(self, limit: CallerLimit, context: "UnaryContext") -> None:
         """End a unary call beyond the limits, before its message is read."""
         if self._dispatcher.draining:
-            await end_call(context, ErrorReason.DRAINING, LEAVING)
+            await end_call(context, ErrorReason.DRAINING, DRAINING)
         # A waiting call takes about as much memory as a stream, and one connection can carry any number.
         if limit.open_calls >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
             await end_call(context, ErrorReason.STREAM_LIMIT, CALLS_USED_UP)
@@ -332,7 +332,7 @@ class DialRequestServicer:
             count = found
             await asyncio.sleep(0)  # let other tasks run
         if self._dispatcher.draining:
-            return Refusal(ErrorReason.DRAINING, LEAVING)
+            return Refusal(ErrorReason.DRAINING, DRAINING)
         if count > self._limits.window:
             text = f"dial_requests: at most {self._limits.window} in one call; use a stream for more"
             return Refusal(ErrorReason.LIST_TOO_LONG, text)

@@ -43,7 +43,7 @@ class _Open:
     reader: "asyncio.Task[None]"
     limit: CallerLimit
     alarm: asyncio.TimerHandle | None = None
-    leaving: "asyncio.Task[None] | None" = field(default=None)
+    retiring: "asyncio.Task[None] | None" = field(default=None)
 
 
 class OpenStreams:
@@ -87,8 +87,8 @@ class OpenStreams:
         stream.reader.cancel()
         if stream.alarm is not None:
             stream.alarm.cancel()
-        if stream.leaving is not None:
-            stream.leaving.cancel()
+        if stream.retiring is not None:
+            stream.retiring.cancel()
         if not self._open:
             self._none_left.set()
 
@@ -109,8 +109,8 @@ class OpenStreams:
             return
         if not stream.session.drain(dial_requests.AGED):
             stream.reader.cancel()
-        stream.leaving = asyncio.create_task(self._give_grace(stream), name="stream-leaving")
-        self._supervisor.watch(stream.leaving)
+        stream.retiring = asyncio.create_task(self._give_grace(stream), name="stream-retiring")
+        self._supervisor.watch(stream.retiring)
 
     async def _give_grace(self, stream: _Open) -> None:
         """Answer the remaining requests of a stream after its grace time. Its end cancels this."""

@@ -36,13 +36,13 @@ def listen(arguments: list[str]) -> None:
     numbers = [signal.SIGTERM, signal.SIGINT] if is_service else [signal.SIGTERM]
     for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _leave if is_service else _killed)
+            signal.signal(number, _exit if is_service else _killed)
     if is_service:
         for number in (signal.SIGUSR1, signal.SIGHUP):
             signal.signal(number, _nothing)
 
 
-def _leave(_: int, __: FrameType | None) -> None:
+def _exit(_: int, __: FrameType | None) -> None:
     os._exit(0)  # exits without unwinding half-finished imports
 
 

@@ -14,7 +14,7 @@ from gateway.settings import Settings
 log = logging.getLogger(__name__)
 
 CLEAN, FORCED, BROKEN = 0, 1, 70
-"""Exit codes: left cleanly; a second signal cut the leaving short; the gateway itself failed."""
+"""Exit codes: stopped cleanly; a second signal cut the drain short; the gateway itself failed."""
 LONGEST_FAILING_S = 10.0
 """The process ends at most this many seconds after a bug, even if work is left."""
 
@@ -27,19 +27,19 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
     on_start(await gateway.start())
     configure_collector()
     failed = asyncio.create_task(gateway.failed())
-    leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))
-    await asyncio.wait([failed, leaving], return_when=asyncio.FIRST_COMPLETED)
-    if not failed.done() and leaving.exception() is None:
+    draining = asyncio.create_task(_drain_when_asked(gateway, signals, settings.drain_grace))
+    await asyncio.wait([failed, draining], return_when=asyncio.FIRST_COMPLETED)
+    if not failed.done() and draining.exception() is None:
         failed.cancel()
         return FORCED if signals.forced else CLEAN
-    if leaving.done() and (bug := leaving.exception()) is not None:
+    if draining.done() and (bug := draining.exception()) is not None:
         log.critical("the shutdown failed because of a bug:\n%s", trace_of(bug))
-    leaving.cancel()
+    draining.cancel()
     await _fail(gateway)
     return BROKEN
 
 
-async def _leave_when_asked(gateway: Gateway, signals: "_Signals", grace_s: float) -> None:
+async def _drain_when_asked(gateway: Gateway, signals: "_Signals", grace_s: float) -> None:
     await signals.first.wait()
     log.info("draining: taking no more dial requests, sending what can be sent", extra={"grace_s": grace_s})
     await gateway.stop(grace_s)
@@ -51,11 +51,11 @@ async def _fail(gateway: Gateway) -> None:
         async with asyncio.timeout(LONGEST_FAILING_S):
             await gateway.fail()
     except Exception as bug:  # noqa: BLE001 - the process ends in any case
-        log.critical("leaving after a bug met another:\n%s", trace_of(bug))
+        log.critical("the shutdown after a bug met another:\n%s", trace_of(bug))
 
 
 class _Signals:
-    """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once.
+    """SIGTERM and SIGINT: the first asks the gateway to drain, the second to stop at once.
 
     SIGUSR1 asks for a line of the log about what it holds. SIGHUP has the files read again that have changed.
     """

@@ -117,7 +117,7 @@ _GIVEN_UP = {
 DRAINING = CampaignRefusal(
     Outcome.NOT_ACCEPTED, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _GIVEN_UP[Reason.DRAINING]
 )
-"""Answers all new requests while the gateway is leaving."""
+"""Answers all new requests while the gateway drains."""
 
 
 HELD = CampaignRefusal(

@@ -15,11 +15,11 @@ from gateway.core.campaigns.notices import Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.compliance.guarding import Guarding
+from gateway.core.draining import Draining
 from gateway.core.fleet.shared_conditions import SharedConditions
 from gateway.core.intake.admission import SEND_MARGIN_S, Admission
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
-from gateway.core.leaving import Leaving
 from gateway.core.limits import Limits
 from gateway.core.operator_actions import OperatorActions
 from gateway.core.outbox import Outbox
@@ -58,7 +58,7 @@ class CoreParts:
     snapshot_taker: SnapshotTaker
     completion: Completion
     admission: Admission
-    leaving: Leaving
+    draining: Draining
     pacer: Permits
     calls: CallsInFlight
     permits: CallPermits
@@ -130,7 +130,7 @@ def assemble(
         snapshot_taker=SnapshotTaker(outstanding, scheduler, flow, pacer, permit_wait, expiry),
         completion=completion,
         admission=admission,
-        leaving=Leaving(outstanding, scheduler, holds, slices, guarding),
+        draining=Draining(outstanding, scheduler, holds, slices, guarding),
         pacer=pacer,
         calls=calls,
         permits=permits,

@@ -83,7 +83,7 @@ class Engine:
         self._snapshot_taker = parts.snapshot_taker
         self._completion = parts.completion
         self._admission = parts.admission
-        self._leaving = parts.leaving
+        self._draining = parts.draining
         self._pacer = parts.pacer
         self._calls = parts.calls
         self._permits = parts.permits
@@ -99,8 +99,8 @@ class Engine:
             return
         # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
         call_rate = self._pacer.rate if self._forecasts and not self._slices.work else None
-        leaving = self._leaving.send_until is not None
-        self._admission.admit(now, arrivals, priority, leaving=leaving, call_rate=call_rate)
+        draining = self._draining.send_until is not None
+        self._admission.admit(now, arrivals, priority, draining=draining, call_rate=call_rate)
 
     def set_pace(self, now: float, rate: float, burst: float, *, forecasts: bool) -> None:
         """Keep to another call rate (calls a second, 0 for no limit) and burst (calls) from `now` on.
@@ -162,7 +162,7 @@ class Engine:
         """
         if self.fleet_ledger is None or batch not in self._calls:
             return False  # the gateway has abandoned the call, and has answered its requests
-        sending = self._leaving.sends_again(now, batch)
+        sending = self._draining.sends_again(now, batch)
         entries = self.fleet_ledger.claimed(now, batch, asked_at, verdicts, sending=sending)
         if len(entries) < len(batch.entries):
             self._calls.shrink(batch, entries)
@@ -181,7 +181,7 @@ class Engine:
             self.fleet_ledger.begin_settling(now, batch)
         self._remove_leaving(now, batch)
         self._completion.of_call(
-            now, batch, report, sending=self._leaving.sends_again(now, batch), lasting=lasting
+            now, batch, report, sending=self._draining.sends_again(now, batch), lasting=lasting
         )
         self._remove_leaving(now, batch)  # requests without an answer have left the call
         if self.fleet_ledger is not None:
@@ -205,8 +205,8 @@ class Engine:
             self._permits.retries.remove(batch.number)
 
     def drain(self, now: float, send_until: float) -> None:
-        """Begin to leave: linger no more, and answer at `send_until` what has not been sent."""
-        self._leaving.begin(now, send_until)
+        """Begin to drain: linger no more, and answer at `send_until` what has not been sent."""
+        self._draining.begin(now, send_until)
 
     def revoke_calls(
         self, campaign_id: str | None = None, *, purging: bool = False, formed_by: float = math.inf
@@ -230,7 +230,7 @@ class Engine:
         return self.guarding.numbers_changed(now, self._calls)
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
-        """Begin to answer all outstanding requests, including those in calls: the gateway leaves now.
+        """Begin to answer all outstanding requests, including those in calls: the gateway stops now.
 
         Amazon Connect may have the requests in calls, except in those known to be `unsent`. Nothing more is
         sent. `poll` or `do_slice` answer what is left after the first slice.
@@ -239,7 +239,7 @@ class Engine:
         if self.fleet_ledger is not None:
             self.fleet_ledger.abandon(unsent, sent)
         self._permits.retries.clear()
-        self._leaving.abandon(now)
+        self._draining.abandon(now)
         self.do_slice(now)
 
     def do_slice(self, now: float) -> None:
@@ -272,10 +272,10 @@ class Engine:
         expired += self.guarding.advance(now, self._limits.slice_units)
         for entry in expired:
             self._completion.expire(now, entry)
-        if self._leaving.send_until is not None:
-            self._leaving.give_up_held()
+        if self._draining.send_until is not None:
+            self._draining.give_up_held()
         self._slices.begin(spent=len(expired))
-        sending = self._leaving.is_sending(now)
+        sending = self._draining.is_sending(now)
         if sending:
             self._permits.spend(now, decision)
             decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
@@ -314,8 +314,8 @@ class Engine:
 
     @property
     def draining(self) -> bool:
-        """Whether the gateway is leaving."""
-        return self._leaving.send_until is not None
+        """Whether the gateway drains."""
+        return self._draining.send_until is not None
 
     @property
     def calls_in_flight(self) -> int:
@@ -372,7 +372,7 @@ class Engine:
     def _stop_sending(self, decision: Decision) -> None:
         """Answer the waiting requests, revoke the calls that have not left, and stop retries."""
         decision.revoked = self.revoke_calls()
-        self._leaving.stop_sending()
+        self._draining.stop_sending()
         self._permits.deny_all(decision)
 
     def _deadline(self, now: float, *, sending: bool) -> float | None:
@@ -384,7 +384,7 @@ class Engine:
         if not sending:
             return due_at
         return earliest(
-            due_at, self._conditions.deadline(now), self._permits.deadline(now), self._leaving.send_until
+            due_at, self._conditions.deadline(now), self._permits.deadline(now), self._draining.send_until
         )
 
 

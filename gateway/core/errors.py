@@ -20,7 +20,7 @@ CallFailure
 │   └── ConnectUnreachable connection refused, no route, name not resolved
 ├── CallRefused            any other 4xx: a wrong address, a proxy; nothing was carried out
 ├── CallTooLate            not sent, since one of its requests had expired
-├── CallRevoked            not sent, since its right to be sent was taken back: a hold, a purge, leaving
+├── CallRevoked            not sent, since its right to be sent was taken back: a hold, a purge, a drain
 └── CallUnexpected         anything that this version does not know
 
 The adapter in `connect/` raises them, from the foreign exception. Their texts reach callers, so they come

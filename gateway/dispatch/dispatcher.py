@@ -142,17 +142,17 @@ class Dispatcher:
 
     @property
     def draining(self) -> bool:
-        """Whether the gateway is leaving."""
+        """Whether the gateway drains."""
         return self._engine.draining or self.failing
 
     @property
     def failing(self) -> bool:
-        """Whether the gateway has met a bug, and leaves: the engine is asked nothing more."""
+        """Whether the gateway stops because of a bug: the engine is asked nothing more."""
         return self._supervisor.failing
 
     @property
     def draining_s(self) -> float:
-        """For how many seconds the gateway has been leaving."""
+        """For how many seconds the gateway has been draining."""
         return 0.0 if self._draining_since is None else self._now() - self._draining_since
 
     @property
@@ -273,7 +273,7 @@ class Dispatcher:
             before_s = gained_s
 
     def drain(self, grace_s: float) -> None:
-        """Begin to leave: take nothing more, and send what can be sent within the grace time."""
+        """Begin to drain: take nothing more, and send what can be sent within the grace time."""
         send_s = grace_s - min(1.0, 0.2 * grace_s)  # the last calls need time to come back
         now = self._now()
         self._draining_since = now

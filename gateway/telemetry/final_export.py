@@ -1,4 +1,4 @@
-"""Runs exports in parallel; when the gateway leaves, within a time limit for all of them together."""
+"""Runs exports in parallel; when the gateway stops, within a time limit for all of them together."""
 
 import threading
 import time

@@ -109,8 +109,8 @@ WINDOW_USE = Metric("dial_gateway.streams.window_use", "1", "Share of its window
 BLOCKED = Metric("dial_gateway.streams.blocked", "{stream}", "Streams not read from, by what they lack")
 RPCS = Metric("dial_gateway.rpcs.ended", "{rpc}", "Streams and unary calls that have ended")
 READY = Metric("dial_gateway.ready", "", "1 while dial requests should come here, as /readyz says, else 0")
-DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway leaves, else 0")
-DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been leaving")
+DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway drains, else 0")
+DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been draining")
 ADMIN_CLOSED = Metric(
     "dial_gateway.admin.connections.closed", "{connection}", "Connections of the admin port that were cut off"
 )

@@ -106,7 +106,7 @@ class Trail:
         self._failing, self._complained_at = False, float("-inf")
         self._synced_at, self._is_dirty = 0.0, False
         self._leave_by: float | None = None
-        self._leaving = threading.Event()
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -157,7 +157,7 @@ class Trail:
             self._sink.close()
             return True
         self._leave_by = time.monotonic() + timeout_s
-        self._leaving.set()
+        self._closing.set()
         self._queue.put(None)
         self._thread.join(timeout_s)
         lost = self.waiting
@@ -220,7 +220,7 @@ class Trail:
         """Write a batch, again after each error; return False if the trail had to be closed before."""
         while not self._is_written(batch):
             if self._leave_by is None:
-                self._leaving.wait(self._retry_s)
+                self._closing.wait(self._retry_s)
             elif time.monotonic() > self._leave_by:
                 return False
             else:

@@ -50,7 +50,7 @@ async def test_a_draining_gateway_is_live_and_not_ready() -> None:
         stream = world.stream()
         await stream.send(dial("t"))
         await until(lambda: world.gateway.engine.calls_in_flight)
-        leaving = asyncio.create_task(world.gateway.stop(2.0))
+        stopping = asyncio.create_task(world.gateway.stop(2.0))
         await until(lambda: world.gateway.engine.draining)
         ready = await get(world.gateway.admin_port, "/readyz")
         live = await get(world.gateway.admin_port, "/livez")
@@ -60,7 +60,7 @@ async def test_a_draining_gateway_is_live_and_not_ready() -> None:
         assert "\ndial_gateway_draining 1\n" in seen.body
         assert "\ndial_gateway_ready 0\n" in seen.body
         await stream.rest()
-        await leaving
+        await stopping
 
 
 @pytest.mark.parametrize("path", NAMES)

@@ -133,7 +133,7 @@ async def test_other_campaigns_are_not_held(world: World, client: DialGatewayCli
 
 
 @pytest.mark.timed
-async def test_leaving_does_not_wait_for_holds() -> None:
+async def test_a_drain_does_not_wait_for_holds() -> None:
     """A gateway that leaves answers requests of held campaigns at once, without waiting for its grace."""
     async with world_of() as world, DialGatewayClient(world.target) as client:
         await client.hold_campaign(CAMPAIGN, "test")

@@ -127,7 +127,7 @@ async def test_an_expiry_during_a_slow_handshake(sender: SenderName, authority: 
 
 
 @EACH_SENDER
-async def test_leaving_during_a_slow_handshake(sender: SenderName, authority: ssl.SSLContext) -> None:
+async def test_a_drain_during_a_slow_handshake(sender: SenderName, authority: ssl.SSLContext) -> None:
     """A gateway that exits answers requests of delayed calls NOT_ACCEPTED, and sends none of the calls."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,

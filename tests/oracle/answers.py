@@ -25,7 +25,7 @@ class Situation:
 
     @property
     def draining(self) -> bool:
-        """Whether the gateway is leaving."""
+        """Whether the gateway drains."""
         return self.send_until is not None
 
     @property

@@ -37,7 +37,7 @@ _ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
 class Guarding:
     """The guard, and the entries that wait until it allows them; without a guard all may be sent.
 
-    A request is not sent `lead_s` seconds before its expiration or closing time. Once `leaving`, nothing
+    A request is not sent `lead_s` seconds before its expiration or closing time. Once `draining`, nothing
     waits for an opening.
     """
 
@@ -49,7 +49,7 @@ class Guarding:
         slices: Slices,
         lead_s: float,
     ) -> None:
-        self.leaving = False
+        self.draining = False
         self._outstanding = outstanding
         self._scheduler = scheduler
         self._expiry = expiry
@@ -153,7 +153,7 @@ class Guarding:
         entry.give_up_at = own = entry.request.expires_at - self._lead_s
         if own <= self._expiry.at(now):
             return False
-        if self.leaving:
+        if self.draining:
             self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
         elif self._is_permitted(now, entry):  # the rules have changed, or the wall clock was set
             self._scheduler.resume(now, entry)
@@ -233,9 +233,9 @@ class Guarding:
         """How many entries wait until the rules allow them."""
         return len(self._waiting)
 
-    def leave(self) -> list[Entry]:
-        """Take out all entries that wait for an opening, since the gateway is leaving, and return them."""
-        self.leaving = True
+    def drain(self) -> list[Entry]:
+        """Take out all entries that wait for an opening, since the gateway drains, and return them."""
+        self.draining = True
         return self._waiting.take_all()
 
     def decided(self, now: float, request: DialRequest) -> tuple[Verdict, float]:
@@ -302,7 +302,7 @@ class Guarding:
     def _turn_away(self, now: float, entry: Entry, verdict: Verdict) -> None:
         """Let an entry wait for its opening if its expiration allows it, or answer it."""
         if verdict.may_wait(entry.request.expires_at - self._lead_s):
-            if self.leaving:
+            if self.draining:
                 self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
                 return
             move(entry, EntryState.DELAYED)

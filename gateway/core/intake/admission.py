@@ -90,12 +90,12 @@ class Admission:
         arrivals: Sequence[Arrival],
         priority: Priority,
         *,
-        leaving: bool,
+        draining: bool,
         call_rate: float | None,
     ) -> None:
         """Take dial requests of one source for one campaign, and answer those whose answer is known.
 
-        With `leaving`, no request becomes outstanding. `call_rate` is in calls a second, None for no
+        With `draining`, no request becomes outstanding. `call_rate` is in calls a second, None for no
         forecast.
         """
         waiter, request = arrivals[0]
@@ -108,7 +108,7 @@ class Admission:
             self.outbox.add(addressed(waiter, request, refused) for waiter, request in arrivals)
             return
         limit = self.flow.limit(campaign_id)
-        refusal = answers.DRAINING if leaving else self.flow.refusal(now, campaign_id)
+        refusal = answers.DRAINING if draining else self.flow.refusal(now, campaign_id)
         doubtful = self.scheduler.doubts(now, waiter.source.caller, campaign_id)
         more = math.inf if doubtful else len(arrivals)
         state = self._now(now, priority, refusal, call_rate if limit > 0 else None, more)

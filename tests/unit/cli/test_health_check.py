@@ -41,7 +41,7 @@ def test_a_gateway_that_serves(server: Server, capsys: pytest.CaptureFixture[str
 
 
 def test_a_gateway_that_leaves(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    """A gateway that is leaving answers, and is not healthy."""
+    """A draining gateway answers, and is not healthy."""
     server.servicer.set("", Status.NOT_SERVING)
     assert health_check.check(f"127.0.0.1:{server.port}") == health_check.NOT_SERVING
     assert capsys.readouterr().out == f"127.0.0.1:{server.port}: NOT_SERVING\n"

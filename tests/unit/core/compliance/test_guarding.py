@@ -151,7 +151,7 @@ def test_requests_of_a_caller_that_leaves_are_forgotten() -> None:
     assert bench.poll(NOW).wake_at is None
 
 
-def test_a_leaving_gateway_does_not_wait_for_an_opening() -> None:
+def test_a_draining_gateway_does_not_wait_for_an_opening() -> None:
     """A drain answers requests that wait for an opening as DRAINING."""
     bench, caller = bench_with(opening_at(100.0)), Caller()
     bench.send_all(NOW, caller, *many(3))

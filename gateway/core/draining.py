@@ -1,4 +1,4 @@
-"""The end of a gateway: it answers what it will not send, a slice at a time."""
+"""The drain of a gateway: it sends what it can for a while, and answers the rest, a slice at a time."""
 
 from functools import partial
 
@@ -14,10 +14,10 @@ from gateway.core.tokens.outstanding import Outstanding
 _ENDING_SOON = frozenset({EntryState.IN_FLIGHT, EntryState.CHECKING})
 
 
-class Leaving:
-    """Whether the gateway is leaving, and the answers to the dial requests that it will not send.
+class Draining:
+    """Whether the gateway drains, and the answers to the dial requests that it will not send.
 
-    `send_until` is the instant until which calls may leave; None while the gateway stays.
+    `send_until` is the instant until which calls may be sent; None before the drain.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class Leaving:
         self._skipped: set[str] = set()
 
     def is_sending(self, now: float) -> bool:
-        """Whether calls may still leave. A leaving gateway stops some time before its end."""
+        """Whether calls may still be sent. A draining gateway stops sending some time before its end."""
         return self.send_until is None or now < self.send_until
 
     def sends_again(self, now: float, batch: Batch) -> bool:
         """Whether requests that come back from a call may wait for another one.
 
-        A leaving gateway does not wait for the end of a hold. Purges and holds that answer have their own
+        A draining gateway does not wait for the end of a hold. Purges and holds that answer have their own
         answer for these requests.
         """
         if self.send_until is None:
@@ -55,13 +55,13 @@ class Leaving:
         return now < self.send_until and not waits
 
     def begin(self, now: float, send_until: float) -> None:
-        """Begin to leave: linger no more. Nothing is sent from `send_until` on.
+        """Begin to drain: linger no more. Nothing is sent from `send_until` on.
 
         Requests that wait for calling hours are answered, as those of held campaigns.
         """
         self.send_until = send_until
         self._slices.add(self._scheduler.drain(), self._scheduler.consider)
-        self._slices.add(self._guarding.leave(), self._give_up_waiting)
+        self._slices.add(self._guarding.drain(), self._give_up_waiting)
         self._slices.run(now)
 
     def stop_sending(self) -> None:
@@ -76,7 +76,7 @@ class Leaving:
         self._slices.add(self._outstanding.all_entries(), self._give_up)
 
     def give_up_held(self) -> None:
-        """Answer the waiting requests of held campaigns: a leaving gateway will not send them."""
+        """Answer the waiting requests of held campaigns: a draining gateway will not send them."""
         for campaign_id in self._holds.names():
             if campaign_id not in self._giving_up and self._outstanding.count_of(campaign_id):
                 self._giving_up.add(campaign_id)
