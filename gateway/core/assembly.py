@@ -68,6 +68,21 @@ class CoreParts:
     guarding: Guarding
 
 
+@dataclass(frozen=True, slots=True)
+class _Backlog:
+    """The outstanding dial requests and their queues, and what decides whether they may be sent."""
+
+    outbox: Outbox
+    outstanding: Outstanding
+    scheduler: Scheduler
+    slices: Slices
+    expiry: ExpiryScale
+    flow: CampaignFlow
+    notices: Notices
+    departures: Departures
+    guarding: Guarding
+
+
 def assemble(
     limits: Limits,
     rng: random.Random,
@@ -77,68 +92,109 @@ def assemble(
     fleet_quota: QuotaMember | None,
 ) -> CoreParts:
     """Return the parts of a core; `Engine` explains the arguments."""
-    outbox, holds, conditions, notices = Outbox(), Holds(), Conditions(rng), Notices()
-    outstanding = Outstanding(Ledger(limits.replay_window_s, limits.replay_limit), outbox)
-    flow, expiry = CampaignFlow(holds, RefusedCampaigns(), conditions), ExpiryScale()
-    scheduler, slices = Scheduler(limits.linger_s, flow, expiry), Slices(limits.slice_units)
-    departures = Departures(outstanding, outbox, scheduler, slices)
+    backlog = _backlog(limits, rng)
+    outstanding, scheduler = backlog.outstanding, backlog.scheduler
+    flow, slices = backlog.flow, backlog.slices
+    notices, expiry, guarding = backlog.notices, backlog.expiry, backlog.guarding
     policy = VerdictPolicy(limits.max_attempts, rng)
-    lead_s = limits.expiry_headroom_s + SEND_MARGIN_S
-    guarding = Guarding(outstanding, scheduler, expiry, slices, lead_s)
     completion = Completion(outstanding, scheduler, flow, notices, policy, expiry, slices, guarding)
-    fleet_ledger = shared_conditions = None
-    if fleet_member is not None:
-        shared_conditions = SharedConditions(fleet_member, conditions, scheduler.is_waiting, completion)
-        fleet_ledger = FleetLedger(fleet_member, outstanding, scheduler, expiry, completion)
-        outstanding.denial_review = fleet_ledger.denials
-    admission = Admission(
-        outstanding,
-        outbox,
-        scheduler,
-        flow,
-        notices,
-        Forecast(scheduler, expiry),
-        departures,
-        limits.expiry_headroom_s,
-        campaign_problem,
-        expiry,
-        takes_channels,
-        guarding,
-        None if fleet_ledger is None else fleet_ledger.admitted,
-    )
-    retries: deque[int] = deque()
-    pacer, budget, fleet_permits = _pace(limits, fleet_quota, Demand(scheduler, retries))
-    calls = CallsInFlight(limits.max_attempts)
-    former = BatchFormer(scheduler, departures, completion, expiry, slices, guarding)
-    permits = CallPermits(
-        pacer, budget, retries, calls, limits.concurrent_calls, former, scheduler, flow, expiry, slices
-    )
+    ledger, shared_conditions = _fleet_parts(fleet_member, backlog, completion)
+    permits, fleet_permits = _call_permits(limits, backlog, completion, fleet_quota)
     permit_wait, statistics = PermitWait(), Statistics(campaign_problem=campaign_problem)
     return CoreParts(
-        outbox=outbox,
+        outbox=backlog.outbox,
         outstanding=outstanding,
-        holds=holds,
-        conditions=conditions,
+        holds=flow.holds,
+        conditions=flow.conditions,
         expiry=expiry,
         scheduler=scheduler,
         slices=slices,
-        departures=departures,
+        departures=backlog.departures,
         notices=notices,
         statistics=statistics,
         operator_actions=OperatorActions(outstanding, scheduler, flow, notices, statistics, slices),
         permit_wait=permit_wait,
-        snapshot_taker=SnapshotTaker(outstanding, scheduler, flow, pacer, permit_wait, expiry),
+        snapshot_taker=SnapshotTaker(outstanding, scheduler, flow, permits.pacer, permit_wait, expiry),
         completion=completion,
-        admission=admission,
-        draining=Draining(outstanding, scheduler, holds, slices, guarding),
-        pacer=pacer,
-        calls=calls,
+        admission=_admission(limits, backlog, campaign_problem, takes_channels, ledger),
+        draining=Draining(outstanding, scheduler, flow.holds, slices, guarding),
+        pacer=permits.pacer,
+        calls=permits.calls,
         permits=permits,
         fleet_permits=fleet_permits,
-        fleet_ledger=fleet_ledger,
+        fleet_ledger=ledger,
         shared_conditions=shared_conditions,
         guarding=guarding,
     )
+
+
+def _backlog(limits: Limits, rng: random.Random) -> _Backlog:
+    outbox, expiry, slices = Outbox(), ExpiryScale(), Slices(limits.slice_units)
+    outstanding = Outstanding(Ledger(limits.replay_window_s, limits.replay_limit), outbox)
+    flow = CampaignFlow(Holds(), RefusedCampaigns(), Conditions(rng))
+    scheduler = Scheduler(limits.linger_s, flow, expiry)
+    departures = Departures(outstanding, outbox, scheduler, slices)
+    guarding = Guarding(outstanding, scheduler, expiry, slices, limits.expiry_headroom_s + SEND_MARGIN_S)
+    return _Backlog(outbox, outstanding, scheduler, slices, expiry, flow, Notices(), departures, guarding)
+
+
+def _fleet_parts(
+    member: str | None, backlog: _Backlog, completion: Completion
+) -> tuple[FleetLedger | None, SharedConditions | None]:
+    """Return what a replica shares with its fleet besides the quota; nothing without a fleet."""
+    if member is None:
+        return None, None
+    scheduler, conditions = backlog.scheduler, backlog.flow.conditions
+    ledger = FleetLedger(member, backlog.outstanding, scheduler, backlog.expiry, completion)
+    backlog.outstanding.denial_review = ledger.denials
+    return ledger, SharedConditions(member, conditions, scheduler.is_waiting, completion)
+
+
+def _admission(
+    limits: Limits,
+    backlog: _Backlog,
+    campaign_problem: Callable[[str], str | None],
+    takes_channels: Callable[[str], bool],
+    ledger: FleetLedger | None,
+) -> Admission:
+    return Admission(
+        backlog.outstanding,
+        backlog.outbox,
+        backlog.scheduler,
+        backlog.flow,
+        backlog.notices,
+        Forecast(backlog.scheduler, backlog.expiry),
+        backlog.departures,
+        limits.expiry_headroom_s,
+        campaign_problem,
+        backlog.expiry,
+        takes_channels,
+        backlog.guarding,
+        None if ledger is None else ledger.admitted,
+    )
+
+
+def _call_permits(
+    limits: Limits, backlog: _Backlog, completion: Completion, fleet_quota: QuotaMember | None
+) -> tuple[CallPermits, FleetPermits | None]:
+    """Return what permits calls and forms them; also what the fleet grants, None without a fleet."""
+    scheduler, expiry, slices = backlog.scheduler, backlog.expiry, backlog.slices
+    retries: deque[int] = deque()
+    pacer, budget, fleet_permits = _pace(limits, fleet_quota, Demand(scheduler, retries))
+    former = BatchFormer(scheduler, backlog.departures, completion, expiry, slices, backlog.guarding)
+    permits = CallPermits(
+        pacer,
+        budget,
+        retries,
+        CallsInFlight(limits.max_attempts),
+        limits.concurrent_calls,
+        former,
+        scheduler,
+        backlog.flow,
+        expiry,
+        slices,
+    )
+    return permits, fleet_permits
 
 
 def _pace(
