@@ -57,7 +57,7 @@ class AccessControl:
         return caller
 
     def grant(self, caller: Caller) -> Grant | AccessRefusal:
-        """Return what a caller may now, or why it may not even call."""
+        """Return the present grant of a caller, or why its call is refused."""
         if self._policy is None:
             return EVERYTHING
         if caller.identity is None:
@@ -65,7 +65,7 @@ class AccessControl:
         return self._policy.value.grant(caller.identity) or AccessRefusal.UNKNOWN
 
     def dial_permission(self, caller: Caller) -> "DialPermission":
-        """Return what a caller may for as long as its stream lasts."""
+        """Return the dial permission of a caller, for one stream."""
         return DialPermission(self, caller)
 
 
@@ -107,7 +107,7 @@ class DialPermission:
         return max(wanted, highest)
 
     def undecided(self, grant: Grant | None, campaign_id: str) -> bool:
-        """Whether it depends on names or tags of campaigns that are not known yet."""
+        """Whether the grant depends on names or tags of campaigns that are not known yet."""
         return grant is not None and grant.directory is not None and grant.undecided(campaign_id)
 
     def visible(self, campaign_id: str) -> bool:

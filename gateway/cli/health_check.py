@@ -13,7 +13,7 @@ SERVING, NOT_SERVING = 0, 1
 
 def check(address: str, timeout_s: float = TIMEOUT_S) -> int:
     """Ask the gateway at HOST:PORT; return 0 if it serves, 1 if it does not or cannot be reached."""
-    address = _at_home(address)
+    address = _local_address(address)
     with grpc.insecure_channel(address) as channel:
         try:
             stub = health_pb2_grpc.HealthStub(channel)
@@ -30,7 +30,7 @@ def check(address: str, timeout_s: float = TIMEOUT_S) -> int:
 
 def check_admin(address: str) -> int:
     """Ask the admin port at HOST:PORT whether the gateway is ready: gRPC may ask for a certificate."""
-    url = f"http://{_at_home(address)}/readyz"
+    url = f"http://{_local_address(address)}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S):
             sys.stdout.write(f"{url}: ready\n")
@@ -43,7 +43,7 @@ def check_admin(address: str) -> int:
     return NOT_SERVING
 
 
-def _at_home(address: str) -> str:
-    """Return where to ask a gateway that listens everywhere: here."""
+def _local_address(address: str) -> str:
+    """Return the address to ask: localhost for a gateway that listens on all addresses."""
     host, _, port = address.rpartition(":")
     return f"localhost:{port}" if host in {"0.0.0.0", "[::]"} else address  # noqa: S104 - to compare with

@@ -17,19 +17,19 @@ Take = Callable[[str, float, float], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherCaller:
-    """Somebody who makes calls at an even pace.
+    """Another client of the account, which makes calls at a constant rate.
 
     Attributes:
         calls_per_s: calls a second.
         begin_at: Unix seconds of the first call.
         end_at: Unix seconds before which the last one is; None is without end.
-        operation: what is called; those of one row of AWS's quotas share a bucket.
-        insists: a call that finds no token has the next one, as if it was made again at once and won. So the
-            quota is smaller by `calls_per_s`, up to all of it. Otherwise that call is throttled and not made
-            again, and somebody greedier may leave nothing.
+        operation: the operation that is called; those in one row of AWS's quotas share a bucket.
+        insists: a call that finds no token takes the next one in advance, like a client that repeats a
+            throttled call at once. So `calls_per_s` of the quota, or all of it, are not left for others.
+            Otherwise that call is throttled and not repeated.
 
     Raises:
-        ValueError: the values do not make a caller.
+        ValueError: a value is out of its range.
 
     """
 
@@ -50,7 +50,7 @@ class OtherCaller:
 
 @dataclass(slots=True)
 class CallerRecord:
-    """A caller, and how many of its calls got in and how many were throttled so far."""
+    """A caller, with the numbers of its calls that were granted and throttled so far."""
 
     id: int
     caller: OtherCaller
@@ -67,7 +67,7 @@ class CallerRecord:
 
 
 class OtherCallers:
-    """All the others of the account."""
+    """All other callers of the account."""
 
     def __init__(self, take: Take) -> None:
         self._take = take
@@ -79,20 +79,20 @@ class OtherCallers:
         """Add a caller; return the number by which it can be removed."""
         self._last_id += 1
         self._records.append(CallerRecord(self._last_id, caller))
-        self._look_ahead()
+        self._find_next()
         return self._last_id
 
     def remove(self, caller_id: int) -> bool:
         """Remove a caller; return False if there is none with this number."""
         before = len(self._records)
         self._records = [record for record in self._records if record.id != caller_id]
-        self._look_ahead()
+        self._find_next()
         return len(self._records) < before
 
     def clear(self) -> None:
-        """Let all go."""
+        """Remove every caller."""
         self._records.clear()
-        self._look_ahead()
+        self._find_next()
 
     def records(self, now: float) -> tuple[CallerRecord, ...]:
         """Return every caller with its counts until `now`, in Unix seconds, oldest first."""
@@ -108,7 +108,7 @@ class OtherCallers:
                 due.granted += 1
             else:
                 due.throttled += 1
-            self._look_ahead()
+            self._find_next()
 
-    def _look_ahead(self) -> None:
+    def _find_next(self) -> None:
         self._next_at = min((record.next_at for record in self._records), default=math.inf)

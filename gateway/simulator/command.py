@@ -27,19 +27,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rate", type=float, default=10.0, help="batch calls a second, 0 for no limit (default: %(default)s)"
     )
     add("--burst", type=float, default=10.0, help="batch calls at once (default: %(default)s)")
-    add("--buffer", type=int, help="dial requests that a campaign holds (default: no limit)")
+    add("--buffer", type=int, help="dial requests that the buffer of a campaign takes (default: no limit)")
     add(
         "--drain", type=float, default=0.0, help="dial requests a second that leave it (default: %(default)s)"
     )
     add("--latency", type=float, default=0.0, help="seconds that an answer takes (default: %(default)s)")
     add("--max-ahead", type=float, help="seconds that an expiration may be ahead (default: no limit)")
-    add("--seed", type=int, default=0, help="of ids and random faults (default: %(default)s)")
-    add("--journal", type=Path, help="file to keep calls in, and to go on from (default: none)")
+    add("--seed", type=int, default=0, help="seed of ids and random faults (default: %(default)s)")
+    add(
+        "--journal",
+        type=Path,
+        help="file that records the calls; a restart continues from it (default: none)",
+    )
     add("--no-verify-signatures", action="store_true", help="do not check who signed a call")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code: 2 if the arguments or the address are no good."""
+    """Serve until SIGINT or SIGTERM; return the exit code: 2 if an argument or the address cannot be used."""
     try:
         settings = _settings(arguments)
         with _journal_file(arguments.journal) as journal_file:

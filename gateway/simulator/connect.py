@@ -68,10 +68,10 @@ class SimulatedConnect:
 
     Attributes:
         campaigns: every campaign, its state and its buffer.
-        faults: what goes wrong on purpose.
+        faults: the injected faults.
         journal: what was done, and the counts.
         quotas: the account's call quotas.
-        callers: who else spends them.
+        callers: other clients that spend these quotas.
 
     """
 
@@ -83,7 +83,7 @@ class SimulatedConnect:
 
     def _make(self) -> None:
         settings = self._settings
-        # Ids have their own generator: how many are drawn must not shift the fate of later calls.
+        # Ids have their own generator: drawing one must not change later faults.
         self._ids = Random(settings.seed)
         self.faults = FaultBoard(Random(settings.seed))
         self.journal = Journal(settings.journal_limit)
@@ -108,7 +108,7 @@ class SimulatedConnect:
         return self.faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove every fault."""
         self.faults.clear()
 
     def set_state(self, campaign: str, state: CampaignState) -> None:
@@ -138,10 +138,10 @@ class SimulatedConnect:
         self.quotas.set(operation, quota)
 
     def consume_quota(self, operation: str, calls: int, now: float) -> int:
-        """Spend calls of a quota at `now`, in Unix seconds, as somebody else would; return how many got in.
+        """Spend calls of a quota at `now`, in Unix seconds, like another client; return the number granted.
 
         Raises:
-            ValueError: the simulator has no such operation, or it is no number of calls.
+            ValueError: the simulator has no such operation, or `calls` is out of its range.
 
         """
         self._require(operation)
@@ -151,7 +151,7 @@ class SimulatedConnect:
         return sum(self.quotas.take(operation, now) for _ in range(calls))
 
     def add_caller(self, caller: OtherCaller) -> int:
-        """Let somebody else spend quota too; returns the number by which it can be removed.
+        """Add a client that spends quota as well; return the number by which it can be removed.
 
         Raises:
             ValueError: the simulator has no such operation.
@@ -175,7 +175,7 @@ class SimulatedConnect:
             self.journal.add(record, is_batch=True)
             for item in record.accepted:
                 self._tokens.add(record.campaign or "", item.token, item.id)
-        if count:  # the ids of that life must not be given again
+        if count:  # an id of the earlier run must not be given again
             self._ids = Random(f"{self._settings.seed} after {count}")
 
     def answer(self, request: HttpRequest, now: float) -> Reply:
@@ -216,9 +216,9 @@ class SimulatedConnect:
         latency_s = self._settings.latency_s
         try:
             arguments, tokens = self._admit(api, operation, labels, body, record)
-            struck = self.faults.for_call(operation.name, record.campaign, tokens)
-            latency_s += struck.latency_s
-            output = _carry_out(api.handlers[operation.name], arguments, record, struck.fault)
+            injected = self.faults.for_call(operation.name, record.campaign, tokens)
+            latency_s += injected.latency_s
+            output = _carry_out(api.handlers[operation.name], arguments, record, injected.fault)
         except CallError as error:
             record.result, record.illegal = error.code, isinstance(error, IllegalCallError)
             status = error.status or api.service.status_of(error.code)

@@ -1,18 +1,18 @@
-"""The control endpoint: what a test or a developer may tell a running simulator, as JSON over HTTP.
+"""The control endpoint: what a test or a developer can change in a running simulator, as JSON over HTTP.
 
-    GET    /_control/faults               what goes wrong, how often it has, how often it still will
+    GET    /_control/faults               the faults, how often each has occurred and still will
     POST   /_control/faults               {"kind": "reset", "count": 3, ...}: fields of `Fault`; gives its id
-    DELETE /_control/faults[/ID]          take one fault away, or all
+    DELETE /_control/faults[/ID]          remove one fault, or all
     PUT    /_control/campaigns/CAMPAIGN   {"state": "Paused"}, {"exists": false}, {"name": "...", "tags": {}}
     PUT    /_control/buffers[/CAMPAIGN]   {"capacity": 100, "drain_per_s": 5}; of one campaign, or of all
     PUT    /_control/quotas/OPERATION     {"rate": 10, "burst": 10}; rate 0 is no limit
-    POST   /_control/quotas/OPERATION     {"calls": 5}: spend some now; gives how many got in
-    GET    /_control/callers              who else spends quota, with the calls that got in and that did not
+    POST   /_control/quotas/OPERATION     {"calls": 5}: spend some now; gives how many were granted
+    GET    /_control/callers              other clients, and their calls: granted, throttled
     POST   /_control/callers              {"calls_per_s": 5, "after_s": 10, "for_s": 10}, operation, insists
-    DELETE /_control/callers[/ID]         take one away, or all
+    DELETE /_control/callers[/ID]         remove one, or all
     GET    /_control/stats                the counts
-    GET    /_control/journal[/CAMPAIGN]   the calls for dial requests that are remembered
-    POST   /_control/reset                begin anew
+    GET    /_control/journal[/CAMPAIGN]   the recorded calls with dial requests
+    POST   /_control/reset                return to the initial state
 
 Nothing here is signed: it is for the machine that the simulator runs on.
 """
@@ -57,7 +57,7 @@ class _NoSuchThing(Exception):  # noqa: N818 - an answer, not an error
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Request:
     """A control request: the parts of the path after its prefix, the JSON document, and the time."""
 
     rest: Sequence[str]
@@ -72,7 +72,7 @@ def control(
     head, *rest = [unquote(part) for part in target.partition("?")[0].removeprefix(PREFIX).split("/")]
     try:
         action = _ACTIONS[method, head]
-        return 200, action(connect, _Asked(rest, _document(body), now))
+        return 200, action(connect, _Request(rest, _document(body), now))
     except (KeyError, _NoSuchThing):
         return 404, {"message": f"There is no {method} here; see the documentation of the control endpoint"}
     except (ValueError, TypeError) as error:
@@ -103,26 +103,26 @@ def _one(rest: Sequence[str]) -> str:
     return rest[0]
 
 
-def _list_faults(connect: SimulatedConnect, asked: _Asked) -> object:
+def _list_faults(connect: SimulatedConnect, request: _Request) -> object:
     return {"faults": [asdict(active) for active in connect.faults.active()]}
 
 
-def _add_fault(connect: SimulatedConnect, asked: _Asked) -> object:
-    values = _typed(asked.document, _FAULT_TYPES)
+def _add_fault(connect: SimulatedConnect, request: _Request) -> object:
+    values = _typed(request.document, _FAULT_TYPES)
     kind = FaultKind(values.pop("kind", ""))
     return {"id": connect.add_fault(Fault(kind=kind, **values))}
 
 
-def _remove_faults(connect: SimulatedConnect, asked: _Asked) -> object:
-    if not asked.rest:
+def _remove_faults(connect: SimulatedConnect, request: _Request) -> object:
+    if not request.rest:
         connect.clear_faults()
-    elif not connect.faults.remove(int(_one(asked.rest))):
+    elif not connect.faults.remove(int(_one(request.rest))):
         raise _NoSuchThing
     return {}
 
 
-def _set_campaign(connect: SimulatedConnect, asked: _Asked) -> object:
-    campaign, values = _one(asked.rest), _typed(asked.document, _CAMPAIGN_TYPES)
+def _set_campaign(connect: SimulatedConnect, request: _Request) -> object:
+    campaign, values = _one(request.rest), _typed(request.document, _CAMPAIGN_TYPES)
     if values.get("exists") is False:
         if len(values) > 1:
             raise ValueError("a campaign that does not exist has no state, name or tags")
@@ -136,64 +136,64 @@ def _set_campaign(connect: SimulatedConnect, asked: _Asked) -> object:
     return {}
 
 
-def _set_buffer(connect: SimulatedConnect, asked: _Asked) -> object:
-    size = BufferSize(**_typed(asked.document, _BUFFER_TYPES))
-    connect.set_buffer(_one(asked.rest) if asked.rest else None, size)
+def _set_buffer(connect: SimulatedConnect, request: _Request) -> object:
+    size = BufferSize(**_typed(request.document, _BUFFER_TYPES))
+    connect.set_buffer(_one(request.rest) if request.rest else None, size)
     return {}
 
 
-def _set_quota(connect: SimulatedConnect, asked: _Asked) -> object:
-    values = _typed(asked.document, _QUOTA_TYPES)
+def _set_quota(connect: SimulatedConnect, request: _Request) -> object:
+    values = _typed(request.document, _QUOTA_TYPES)
     missing = [item.name for item in fields(Quota) if item.name not in values]
     if missing:
         raise ValueError(f"{' and '.join(missing)} must be given")
-    connect.set_quota(_one(asked.rest), Quota(**values))
+    connect.set_quota(_one(request.rest), Quota(**values))
     return {}
 
 
-def _consume_quota(connect: SimulatedConnect, asked: _Asked) -> object:
-    calls = _typed(asked.document, {"calls": (int,)}).get("calls", 1)
-    return {"granted": connect.consume_quota(_one(asked.rest), calls, asked.now)}
+def _consume_quota(connect: SimulatedConnect, request: _Request) -> object:
+    calls = _typed(request.document, {"calls": (int,)}).get("calls", 1)
+    return {"granted": connect.consume_quota(_one(request.rest), calls, request.now)}
 
 
-def _list_callers(connect: SimulatedConnect, asked: _Asked) -> object:
-    return {"callers": [asdict(record) for record in connect.callers.records(asked.now)]}
+def _list_callers(connect: SimulatedConnect, request: _Request) -> object:
+    return {"callers": [asdict(record) for record in connect.callers.records(request.now)]}
 
 
-def _add_caller(connect: SimulatedConnect, asked: _Asked) -> object:
-    values = {"calls_per_s": 0.0, **_typed(asked.document, _CALLER_TYPES)}
+def _add_caller(connect: SimulatedConnect, request: _Request) -> object:
+    values = {"calls_per_s": 0.0, **_typed(request.document, _CALLER_TYPES)}
     after_s, for_s = values.pop("after_s", 0.0), values.pop("for_s", None)
     if not after_s >= 0:
         raise ValueError("after_s must be 0 or more")
-    begin_at = asked.now + after_s
+    begin_at = request.now + after_s
     end_at = None if for_s is None else begin_at + for_s
     return {"id": connect.add_caller(OtherCaller(begin_at=begin_at, end_at=end_at, **values))}
 
 
-def _remove_callers(connect: SimulatedConnect, asked: _Asked) -> object:
-    connect.callers.catch_up(asked.now)
-    if not asked.rest:
+def _remove_callers(connect: SimulatedConnect, request: _Request) -> object:
+    connect.callers.catch_up(request.now)
+    if not request.rest:
         connect.callers.clear()
-    elif not connect.callers.remove(int(_one(asked.rest))):
+    elif not connect.callers.remove(int(_one(request.rest))):
         raise _NoSuchThing
     return {}
 
 
-def _stats(connect: SimulatedConnect, asked: _Asked) -> object:
+def _stats(connect: SimulatedConnect, request: _Request) -> object:
     return asdict(connect.stats())
 
 
-def _journal(connect: SimulatedConnect, asked: _Asked) -> object:
-    campaign = _one(asked.rest) if asked.rest else None
+def _journal(connect: SimulatedConnect, request: _Request) -> object:
+    campaign = _one(request.rest) if request.rest else None
     return {"calls": [asdict(call) for call in connect.journal if campaign in (None, call.campaign)]}
 
 
-def _reset(connect: SimulatedConnect, asked: _Asked) -> object:
+def _reset(connect: SimulatedConnect, request: _Request) -> object:
     connect.reset()
     return {}
 
 
-_ACTIONS: Mapping[tuple[str, str], Callable[[SimulatedConnect, _Asked], object]] = {
+_ACTIONS: Mapping[tuple[str, str], Callable[[SimulatedConnect, _Request], object]] = {
     ("GET", "faults"): _list_faults,
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _remove_faults,

@@ -15,7 +15,7 @@ INVALID_INPUT = "InvalidInput"
 TELEPHONY, EMAIL = "telephony", "email"
 """The model's name of the channel that V1 has, and of the one whose address is no phone number."""
 
-Done = AcceptedItem | FailedItem
+ItemResult = AcceptedItem | FailedItem
 
 # The service model also lets hyphens through.
 _E164_LIKE = re.compile(r"\+[1-9](-?\d){1,14}", re.ASCII)
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class AcceptedTokens:
-    """The ids of accepted dial requests by campaign and client token; beyond the limit the oldest go."""
+    """The ids of accepted dial requests by campaign and client token; at the limit the oldest are removed."""
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
@@ -80,7 +80,7 @@ class Dialer:
         self._max_ahead_s = max_expiration_ahead_s
 
     def put(self, campaign: Campaign, items: Sequence[Item], record: CallRecord, buffer_full: str) -> Outcome:
-        """Carry out one call; the record learns what was truly done.
+        """Carry out one call, and note in the record what was really done.
 
         `buffer_full` is the failure code of an item for which the campaign has no room.
         """
@@ -95,10 +95,10 @@ class Dialer:
                 _note(done, record)
                 _note(done, answer)
             else:
-                _go_wrong(fault, item, take, record, answer)
+                _inject(fault, item, take, record, answer)
         return answer
 
-    def _accept(self, campaign: Campaign, item: Item, now: float, buffer_full: str) -> Done:
+    def _accept(self, campaign: Campaign, item: Item, now: float, buffer_full: str) -> ItemResult:
         # The token comes first: a repeated submission gets the first answer, whatever the time is now.
         known = self._tokens.get(campaign.id, item.token)
         if known is not None:
@@ -127,8 +127,8 @@ def _has_channel(campaign: Campaign, channel: str) -> bool:
     return config is None or channel in config
 
 
-def _go_wrong(
-    fault: Fault, item: Item, take: Callable[[], Done], record: CallRecord, answer: Outcome
+def _inject(
+    fault: Fault, item: Item, take: Callable[[], ItemResult], record: CallRecord, answer: Outcome
 ) -> None:
     failure = FailedItem(item.token, fault.code or "UnknownError")
     if fault.kind in (FaultKind.ITEM_FAILURE, FaultKind.RATE):
@@ -144,7 +144,7 @@ def _go_wrong(
         _note(take(), record)
 
 
-def _note(done: Done, book: CallRecord | Outcome) -> None:
+def _note(done: ItemResult, book: CallRecord | Outcome) -> None:
     if isinstance(done, AcceptedItem):
         book.accepted.append(done)
     else:

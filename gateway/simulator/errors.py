@@ -1,7 +1,7 @@
-"""How a call is refused, in Connect's own words.
+"""The refusals of a call, with the codes and messages of Connect.
 
 CallError             a refusal that reaches the client as an AWS error
-+-- IllegalCallError  the client broke the service's contract: a ValidationException earned, not injected
++-- IllegalCallError  the client broke the service's contract: a ValidationException that is not injected
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: one data model for every fault, and the active faults."""
+"""Faults that are injected: one data model for every kind, and the active faults."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _NEED_CODE = frozenset({FaultKind.EXCEPTION, FaultKind.ITEM_FAILURE, FaultKind.I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong, how often, and for whom.
+    """One fault: what happens, how often, and to which calls.
 
     Attributes:
         kind: what happens.
@@ -58,14 +58,14 @@ class Fault:
             was accepted; otherwise nothing was done.
         latency_s: seconds that a `latency` adds.
         jitter_s: seconds, of which a random part is added to `latency_s`.
-        probability: chance that a call (an item, for the item kinds) that matches is struck.
-        count: how many it strikes before it is used up; None is without end.
+        probability: probability that it occurs for a call (an item, for the item kinds) that matches.
+        count: how often it occurs before it is used up; None is without limit.
         operation: only calls of this operation, for example `PutDialRequestBatch`.
         campaign: only calls for this campaign id.
         token: only the item with this client token; for a call, only one that contains it.
 
     Raises:
-        ValueError: the values do not make a fault.
+        ValueError: a value is out of its range, or two contradict each other.
 
     """
 
@@ -165,7 +165,7 @@ class FaultBoard:
         return tuple(sorted(self._call_faults + self._item_faults, key=lambda active: active.id))
 
     def for_call(self, operation: str, campaign: str | None, tokens: Collection[str]) -> CallFaults:
-        """Return what strikes this call: all latencies together, and the first of the other faults."""
+        """Return the faults of this call: all latencies together, and the first of the other faults."""
         if not self._call_faults:
             return _NOTHING
         latency_s, failure = 0.0, None
@@ -173,7 +173,7 @@ class FaultBoard:
             fault = active.fault
             if failure is not None and fault.kind is not FaultKind.LATENCY:
                 continue
-            if not _concerns(fault, operation, campaign, tokens.__contains__) or not self._strikes(active):
+            if not _concerns(fault, operation, campaign, tokens.__contains__) or not self._occurs(active):
                 continue
             if fault.kind is FaultKind.LATENCY:
                 latency_s += fault.latency_s + fault.jitter_s * self._random.random()
@@ -182,16 +182,16 @@ class FaultBoard:
         return CallFaults(latency_s, failure)
 
     def for_item(self, operation: str, campaign: str, token: str) -> Fault | None:
-        """Return the fault that strikes this dial request, if any."""
+        """Return the fault that occurs for this dial request, if any."""
         for active in self._item_faults:
-            if _concerns(active.fault, operation, campaign, token.__eq__) and self._strikes(active):
+            if _concerns(active.fault, operation, campaign, token.__eq__) and self._occurs(active):
                 return active.fault
         return None
 
-    def _strikes(self, active: ActiveFault) -> bool:
+    def _occurs(self, active: ActiveFault) -> bool:
         if active.remaining == 0:
             return False
-        # A certain fault draws nothing, so adding one does not shift the fate of the others.
+        # A fault that always occurs draws no random number, so adding one does not change the others.
         if active.fault.probability < 1 and self._random.random() >= active.fault.probability:
             return False
         active.struck += 1

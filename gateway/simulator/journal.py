@@ -55,8 +55,8 @@ class CallRecord:
         carried_out: the work was done; its answer may still be an error or lost.
         illegal: the client broke the service's contract.
         access_key: access key id of the signature, which tells clients apart; "" without one.
-        accepted: what Connect has from now on.
-        failed: what it has not.
+        accepted: the dial requests that Connect has accepted.
+        failed: those that it has not.
 
     """
 

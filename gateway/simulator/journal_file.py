@@ -16,7 +16,7 @@ from gateway.simulator.journal import AcceptedItem, CallRecord, Delivery, Failed
 
 
 class JournalFile:
-    """A journal on disk, to be read back and written on. `close` it.
+    """A journal on disk: it is read at the start, then extended. `close` it.
 
     Raises:
         OSError: the file cannot be read or written.
@@ -27,10 +27,10 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: FileIO = path.open("ab", buffering=0)
-        _cut_torn_line(path, self._file)
+        _cut_incomplete_line(path, self._file)
 
     def add(self, record: CallRecord) -> None:
-        """Write a call down."""
+        """Append a call."""
         self._file.write(_line(record))
 
     def records(self) -> Iterator[CallRecord]:
@@ -38,12 +38,12 @@ class JournalFile:
         return read_journal(self.path)
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         self._file.close()
 
 
 def read_journal(path: Path) -> Iterator[CallRecord]:
-    """Read the calls in a journal's file, also while a simulator writes on; a torn last line is left out.
+    """Read the calls in a journal, even while a simulator writes it; an incomplete last line is left out.
 
     Raises:
         OSError: the file cannot be read.
@@ -60,7 +60,7 @@ def read_journal(path: Path) -> Iterator[CallRecord]:
                 raise ValueError(f"{path}: line {number} is not one of a journal") from None
 
 
-def _cut_torn_line(path: Path, file: FileIO) -> None:
+def _cut_incomplete_line(path: Path, file: FileIO) -> None:
     # A simulator that was killed while it wrote has answered nothing of that call.
     whole = path.read_bytes().rfind(b"\n") + 1
     file.truncate(whole)

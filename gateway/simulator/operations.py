@@ -1,7 +1,7 @@
 """The operations of the outbound campaigns' API, as functions from checked input to output.
 
 V1 and V2 have the same ones under other paths: `Version` names what differs. Both work on the same
-campaigns, tokens and buffers, as both are doors to one account.
+campaigns, tokens and buffers, as both are interfaces of one account.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Version:
         service: botocore's name of the service model.
         put: the operation that carries dial requests.
         items: its member with the list of them.
-        read: from one of the list, checked, to what the dialer takes.
+        read: converts a checked member of that list to an `Item`.
         buffer_full: failure code of an item for which the campaign has no room.
-        defaults: members of a campaign that the model requires and nobody may have said.
+        defaults: members of a campaign that the model requires, for a campaign without them.
         details: members of CreateCampaign that DescribeCampaign gives back.
         summary: members of a campaign in a list, beside its ids, and how each is made from the details.
-        words: states for which this version has another word.
+        words: states for which this version has another name.
 
     """
 
@@ -78,7 +78,7 @@ class Operations:
         return [item["clientToken"] for item in arguments.get(self.version.items, ())]
 
     def word(self, state: str | None) -> str | None:
-        """Return how this version calls a state; CallErrors carry the account's own word."""
+        """Return the name of a state in this version; a CallError carries the account's name."""
         return None if state is None else self.version.words.get(CampaignState(state), state)
 
     def _put(self, arguments: Mapping[str, Any], record: CallRecord) -> Output:
@@ -146,13 +146,13 @@ class Operations:
 
     def _described(self, campaign: Campaign) -> dict[str, Any]:
         # Members that were never set are filled in, so that a campaign without details can be described.
-        said = {
+        given = {
             name: shown(campaign.details[name])
             for name, shown in self.version.details.items()
             if name in campaign.details
         }
         filled = {"name": campaign.id[:127], "connectInstanceId": "simulator", **self.version.defaults}
-        return filled | said | {"id": campaign.id, "arn": f"{_ARN}{campaign.id}"}
+        return filled | given | {"id": campaign.id, "arn": f"{_ARN}{campaign.id}"}
 
     def _summary(self, described: Mapping[str, Any]) -> dict[str, Any]:
         shown = {name: described[name] for name in ("id", "arn", "name", "connectInstanceId")}

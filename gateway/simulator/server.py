@@ -30,8 +30,8 @@ _SHUTDOWN_S = 0.05
 class Simulator:
     """A local Amazon Connect that real AWS clients talk to.
 
-    It is bound between `start` and `close`, or within `async with`. With a `journal_file` it goes on where
-    the simulator that wrote the file ended; closing the file is its owner's.
+    It is bound between `start` and `close`, or within `async with`. With a `journal_file` it continues from
+    the calls in the file; the owner of the file closes it.
 
     Attributes:
         connect: the account behind it: faults, states, journal, statistics.
@@ -58,13 +58,13 @@ class Simulator:
         """Bind and serve.
 
         Raises:
-            OSError: the address is taken, or not ours.
+            OSError: the address is in use, or not one of this machine.
             RuntimeError: it was started before.
 
         """
         if self._runner is not None:
             raise RuntimeError("the simulator is already started")
-        # With cancellation a client that gives up ends its request here too, however long that would hang.
+        # With cancellation the request of a client that gives up ends here too, whatever the fault.
         server = web.Server(
             self._handle, request_factory=self._make_request, handler_cancellation=True, access_log=None
         )
@@ -111,15 +111,15 @@ class Simulator:
         if target.startswith(PREFIX):
             status, document = control(self.connect, request.method, target, body, self._clock())
             return web.json_response(document, status=status)
-        asked = HttpRequest(request.method, target, request.headers, body)
+        received = HttpRequest(request.method, target, request.headers, body)
         # The work is done as the request arrives; only its answer may be late, lost or never come.
-        reply = self.connect.answer(asked, self._clock())
+        reply = self.connect.answer(received, self._clock())
         if reply.latency_s > 0:
             await asyncio.sleep(reply.latency_s)
         if reply.delivery is Delivery.RESET:
             _reset(request.transport)
         if reply.delivery is not Delivery.SENT:
-            # Until the connection ends, which cancels this: by the reset, by the client, or by our own close.
+            # Wait until the connection ends, which cancels this: by the reset, the client or `close`.
             await asyncio.get_running_loop().create_future()
         return _response(reply, self._clock())
 

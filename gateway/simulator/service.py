@@ -49,7 +49,7 @@ class Operation:
 
 @functools.cache
 def service_of(name: str, operations: frozenset[str]) -> Service:
-    """Return a service of botocore's model: read once in a process, which takes 25 ms, and never changed."""
+    """Return a service of botocore's model: read once in a process, since that takes 25 ms."""
     return Service(name, operations)
 
 

@@ -18,7 +18,7 @@ class NamedCampaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorSettings:
-    """Everything that can be chosen about a simulator; the defaults are a fresh AWS account.
+    """The settings of a simulator; the defaults are a fresh AWS account.
 
     Rates are per second, durations in seconds.
 
@@ -28,15 +28,15 @@ class SimulatorSettings:
         call_rate: PutDialRequestBatch and PutOutboundRequestBatch calls a second together; 0 means no limit.
         call_burst: how many of them may come at once.
         verify_signatures: whether SigV4 signatures are recomputed and compared.
-        buffer_capacity: dial requests that a campaign holds before it throttles items; None is unlimited.
-        buffer_drain_per_s: dial requests that leave a campaign's buffer each second: the dialer's pace.
+        buffer_capacity: dial requests that the buffer of a campaign takes; None is unlimited.
+        buffer_drain_per_s: dial requests that leave the buffer each second, as they are dialed.
         latency_s: time that every answer takes.
         max_expiration_ahead_s: an expiration time further ahead is InvalidInput; None allows any.
         credentials: secret by access key, beside those that are always known (see `signing`).
         seed: of the generator behind ids and the probabilities of faults.
         journal_limit: dial requests that the journal remembers; None is unlimited.
         token_limit: accepted client tokens that idempotency remembers; None is unlimited.
-        campaigns: those that exist from the start, beside any that is mentioned.
+        campaigns: those that exist from the start; any other exists once a call names it.
         max_body_bytes: size of the largest request body that is read.
 
     Raises:
