@@ -24,7 +24,7 @@ from gateway.shared_state.port import BeatReply, SharedState
 from gateway.telemetry import FleetFigures, Telemetry
 
 LAST_SETTLEMENTS_S = 1.0
-"""Seconds in which the last settlements are written when the gateway leaves."""
+"""Seconds in which the last settlements are written when the gateway shuts down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Fleet:
         self._start(self._member.wake)
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
-        """Return what must run until the gateway leaves."""
+        """Return what must run until the gateway shuts down."""
         return [self._member.run(), self.claims.run(), self.suppressions.run()]
 
     async def leave(self) -> None:
@@ -123,17 +123,7 @@ def build_replica(
     setup: FleetSetup, limits: Limits, around: Surroundings
 ) -> tuple[Engine, Dispatcher, Fleet]:
     """Return a replica: its engine, its dispatcher, and its part of the fleet. Nothing runs yet."""
-    settings = FleetSettings(
-        limits.call_rate, limits.call_burst, limits.replay_window_s, setup.longest_outage_s
-    )
-    engine = Engine(
-        limits,
-        around.rng,
-        around.campaign_problem,
-        fleet_member=setup.member,
-        fleet_quota=QuotaMember(setup.member, setup.name, settings),
-        takes_channels=around.takes_channels,
-    )
+    engine = _engine(setup, limits, around)
     permits, ledger = engine.fleet_permits, engine.fleet_ledger
     assert permits is not None  # noqa: S101 - it exists in a fleet
     assert ledger is not None  # noqa: S101
@@ -169,6 +159,32 @@ def build_replica(
         engine.shared_conditions,
     )
     suppressions = SuppressionSync(setup.state, member, permits, around.now, control.clock, dispatcher.wake)
+    _connect(member, dispatcher, claims, control, suppressions)
+    return engine, dispatcher, Fleet(setup, member, claims, control, suppressions)
+
+
+def _engine(setup: FleetSetup, limits: Limits, around: Surroundings) -> Engine:
+    settings = FleetSettings(
+        limits.call_rate, limits.call_burst, limits.replay_window_s, setup.longest_outage_s
+    )
+    return Engine(
+        limits,
+        around.rng,
+        around.campaign_problem,
+        fleet_member=setup.member,
+        fleet_quota=QuotaMember(setup.member, setup.name, settings),
+        takes_channels=around.takes_channels,
+    )
+
+
+def _connect(
+    member: FleetMember,
+    dispatcher: Dispatcher,
+    claims: Claims,
+    control: FleetControl,
+    suppressions: SuppressionSync,
+) -> None:
+    """Let the parts of a replica learn of each other's events."""
 
     def seen(reply: BeatReply) -> None:
         age_s = reply.tick.epoch_age_s(reply.control.now_ms)
@@ -178,4 +194,3 @@ def build_replica(
     member.reply_seen = seen
     control.join(member)
     dispatcher.turned = member.turned
-    return engine, dispatcher, Fleet(setup, member, claims, control, suppressions)
