@@ -119,7 +119,7 @@ class CallTasks:
         verdicts = None
         try:
             verdicts = await fleet.claims.claim(batch.campaign_id, fleet.ledger.claims(batch))
-        except asyncio.CancelledError:  # the gateway leaves
+        except asyncio.CancelledError:  # the gateway shuts down
             self._completed(batch, UNSENT)
             raise
         if self._supervisor.failing:

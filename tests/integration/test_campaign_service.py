@@ -124,7 +124,7 @@ async def test_watches_are_bounded_in_all(world: World) -> None:
 
 
 async def test_a_watch_ends_when_the_replica_leaves() -> None:
-    """Watches end with UNAVAILABLE when the gateway leaves, and do not delay it."""
+    """Watches end with UNAVAILABLE when the gateway shuts down, and do not delay it."""
     async with serving("--simulator-rate", "0") as served:
         stub = cast("CampaignServiceAsyncStub", CampaignServiceStub(served.channel))  # type: ignore[arg-type]
         watch = stub.WatchCampaigns(pb.WatchCampaignsRequest())

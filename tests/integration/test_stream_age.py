@@ -194,7 +194,7 @@ async def test_requests_joined_by_another_stream_stay() -> None:
 
 @pytest.mark.timed
 async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
-    """A stream in its grace gets one notice and one answer per request, even if the gateway leaves."""
+    """A stream in its grace gets one notice and one answer per request, even if the gateway shuts down."""
     async with world_of(stream_max_age=AGE_S, call_timeout=2.0) as world:
         world.hang()
         caller = world.stream()

@@ -248,7 +248,7 @@ class Answers:
         """Check the answer for a request that goes on, or ended, without a caller whose stream ends.
 
         Parting takes slices of work, so the request may have come to another end before. If this end is that
-        the gateway leaves, all who wait have `shared` one answer, and `_settle` checks that it is true.
+        the gateway drains, all who wait have `shared` one answer, and `_settle` checks that it is true.
         """
         caller, index = waiting
         one, outcomes = caller.owed.pop(index)

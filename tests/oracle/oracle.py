@@ -340,7 +340,7 @@ class Oracle:
         self.at.send_until = send_until
 
     def abandons(self, unsent: Set[int]) -> None:
-        """Note that the gateway leaves now: Connect may have what is in calls, except in those `unsent`."""
+        """Note that the gateway drains now: Connect may have what is in calls, except in those `unsent`."""
         self.at.send_until = self.at.now
         for number, call in self.calls.items():
             for entry in call.entries:

@@ -111,7 +111,7 @@ class ClaimedCalls:
         return taken
 
     def abandon(self, unsent: Iterable[Batch], others: Iterable[Batch]) -> None:
-        """Settle all claims, since the gateway leaves now; `others` may have been sent."""
+        """Settle all claims, since the gateway shuts down; `others` may have been sent."""
         for batch in unsent:
             self.settle(batch, UNSENT)
         for batch in others:

@@ -169,7 +169,7 @@ class FleetLedger:
         return self._calls.take_settlements()
 
     def abandon(self, unsent: Iterable[Batch], others: Iterable[Batch]) -> None:
-        """Settle all claims, since the gateway leaves now; `others` may have been sent."""
+        """Settle all claims, since the gateway shuts down; `others` may have been sent."""
         self._calls.abandon(unsent, others)
         self.denials.closed = True
 

@@ -237,3 +237,11 @@ def in_parts(work: Generator[None, None, Result], done: Callable[[], int] = lamb
             result: Result = end.value
             return result, max(most, done() - before)
         most = max(most, done() - before)
+
+
+def assert_empty(bench: Bench, *callers: Caller) -> None:
+    """Check that nothing is outstanding and no wake-up is needed."""
+    assert bench.engine.outstanding == bench.engine.outstanding_bytes == 0
+    for caller in callers:
+        assert caller.source.pending == {}
+        assert caller.source.queues == {}

@@ -45,7 +45,7 @@ def purged(bench: Bench, caller: Caller, request: DialRequest) -> None:
 
 
 def leaving(bench: Bench, caller: Caller, request: DialRequest) -> None:
-    """The gateway leaves when it comes."""
+    """The gateway drains when it comes."""
     bench.engine.drain(NOW, NOW + 1.0)
     bench.send(NOW, caller, request)
 

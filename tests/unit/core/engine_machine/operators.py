@@ -1,4 +1,4 @@
-"""Rules of the state machine: the clock, operators, and how a gateway leaves."""
+"""Rules of the state machine: the clock, operators, and the drain of a gateway."""
 
 import sys
 
