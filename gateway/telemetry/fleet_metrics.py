@@ -10,30 +10,38 @@ _QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 STATE_DURATION = Metric(
     "dial_gateway.shared_state.duration",
     "s",
-    "How long operations of the shared state took",
+    "Duration of operations of the shared state",
     _QUICK,
     ("operation",),
 )
 STATE_ERRORS = Metric("dial_gateway.shared_state.errors", "{error}", "Operations that failed, by kind")
 STATE_CONNECTED = Metric("dial_gateway.shared_state.connected", "", "1 while the shared state answers")
-STATE_OUTAGE = Metric("dial_gateway.shared_state.outage", "s", "How long it has not answered; 0 if it does")
-MEMBERS = Metric("dial_gateway.fleet.members", "{replica}", "Replicas of the fleet, with lost ones")
+STATE_OUTAGE = Metric(
+    "dial_gateway.shared_state.outage", "s", "How long the shared state has not answered; 0 if it does"
+)
+MEMBERS = Metric("dial_gateway.fleet.members", "{replica}", "Replicas of the fleet, including lost ones")
 MEMBERS_LOST = Metric("dial_gateway.fleet.members.lost", "{replica}", "Replicas that miss beats")
 SOLO = Metric("dial_gateway.fleet.solo", "", "1 while this replica sends at its own part of the rate, else 0")
 BEATS_MISSED = Metric("dial_gateway.fleet.beats.missed", "{beat}", "Beats without a reply")
 SETTINGS_DIFFER = Metric("dial_gateway.fleet.settings.differ", "", "1 while replicas have different settings")
-GRANTED = Metric("dial_gateway.permits.granted", "{permit}", "Permits for calls from the fleet's quota")
+GRANTED = Metric(
+    "dial_gateway.permits.granted", "{permit}", "Permits that this replica got from the quota of the fleet"
+)
 RETURNED = Metric("dial_gateway.permits.returned", "{permit}", "Permits that were returned unused")
 SETTLEMENTS_WAITING = Metric(
-    "dial_gateway.shared.settlements.waiting", "{token}", "Ends of claims that the shared state lacks so far"
+    "dial_gateway.shared.settlements.waiting",
+    "{token}",
+    "Results of claims that are not written to the shared state yet",
 )
 SETTLEMENTS_LOST = Metric(
-    "dial_gateway.shared.settlements.lost", "{token}", "Ends of claims that were dropped: too many waited"
+    "dial_gateway.shared.settlements.lost",
+    "{token}",
+    "Results of claims that were dropped, since too many waited",
 )
 
 
 class FleetFigures(NamedTuple):
-    """How a replica is with its fleet."""
+    """The state of a replica in its fleet."""
 
     connected: bool
     outage_s: float

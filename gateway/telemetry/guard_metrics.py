@@ -10,8 +10,10 @@ from typing import NamedTuple
 from gateway.telemetry.metric_definitions import Metric
 
 DECISIONS = Metric("dial_gateway.guard.decisions", "{decision}", "Decisions of the guard, by rule and reason")
-WAITING = Metric("dial_gateway.guard.waiting", "{request}", "Dial requests that the rules allow later")
-RULES = Metric("dial_gateway.guard.rules.info", "", "1 with the version of the rules in use")
+WAITING = Metric(
+    "dial_gateway.guard.waiting", "{request}", "Dial requests that wait until the rules allow them"
+)
+RULES = Metric("dial_gateway.guard.rules.info", "", "1, with the version of the rules in use")
 UNUSABLE = Metric(
     "dial_gateway.guard.files.unusable", "{file}", "Guard file and lists whose present content is not in use"
 )
@@ -21,14 +23,16 @@ SUPPRESSED = Metric("dial_gateway.guard.suppressed", "{number}", "Numbers that o
 HOLIDAYS_END = Metric(
     "dial_gateway.guard.holidays.end_timestamp",
     "s",
-    "When a table of holidays ends, after which hours are closed",
+    "When a table of holidays ends; after it every day is closed",
 )
 RECORDS = Metric("dial_gateway.guard.audit.records", "{record}", "Records written to a trail")
 LOST = Metric("dial_gateway.guard.audit.records.lost", "{record}", "Records that a trail lacks")
-DAMAGES = Metric("dial_gateway.guard.audit.damages", "{damage}", "Times that the file of a trail was damaged")
+DAMAGES = Metric(
+    "dial_gateway.guard.audit.damages", "{damage}", "Times that the file of a trail was found damaged"
+)
 RECORDS_WAITING = Metric("dial_gateway.guard.audit.waiting", "{record}", "Records that wait to be written")
 FAILING = Metric("dial_gateway.guard.audit.failing", "", "1 while a trail cannot be written, else 0")
-WRITTEN_AT = Metric("dial_gateway.guard.audit.last_write_timestamp", "s", "When a trail was written to last")
+WRITTEN_AT = Metric("dial_gateway.guard.audit.last_write_timestamp", "s", "When a trail was last written")
 
 Values = Iterable[tuple[float, dict[str, str]]]
 

@@ -1,4 +1,4 @@
-"""The list of metrics: names, units and meanings. `docs/metrics.md` says what to do about each.
+"""The list of metrics: names, units and meanings. `docs/metrics.md` describes what to do about each.
 
 Names are OpenTelemetry's; Prometheus shows dots as underscores, and unit and `_total` behind them.
 """
@@ -38,7 +38,7 @@ BACKLOG = Metric(
 OLDEST_WAIT = Metric(
     "dial_gateway.backlog.oldest_wait",
     "s",
-    "How long the first of the campaign's queue has waited in it",
+    "How long the first request in the queue of a campaign has waited",
     labels=(CAMPAIGN,),
 )
 IN_FLIGHT = Metric(
@@ -47,7 +47,7 @@ IN_FLIGHT = Metric(
 HELD_UP = Metric(
     "dial_gateway.campaign.held_up",
     "s",
-    "How long a campaign has not flowed; none if it does",
+    "How long a campaign has not been flowing; absent if it flows",
     labels=(CAMPAIGN, "condition"),
 )
 CHANGES = Metric(
@@ -59,7 +59,7 @@ CHANGES = Metric(
 CAMPAIGN_INFO = Metric(
     "dial_gateway.campaign.info",
     "",
-    "1 with the name of a campaign; none if it is not known",
+    "1, with the name of a campaign; absent if it is not known",
     labels=(CAMPAIGN, "name"),
 )
 
@@ -76,21 +76,31 @@ CALLER_ANSWERED = Metric(
 CALLER_CALLS = Metric(
     "dial_gateway.caller.calls",
     "{call}",
-    "Calls to Amazon Connect for a caller: its part of each call that carries its requests",
+    "Calls to Amazon Connect for a caller: its share of each call with its requests",
     labels=(CALLER,),
 )
 
 # --- the gateway ------------------------------------------------------------------------------------
-CAMPAIGNS = Metric("dial_gateway.campaigns", "{campaign}", "Campaigns that have a label of their own")
-CALLERS = Metric("dial_gateway.callers", "{caller}", "Callers that have a label of their own")
+CAMPAIGNS = Metric("dial_gateway.campaigns", "{campaign}", "Campaigns with their own label")
+CALLERS = Metric("dial_gateway.callers", "{caller}", "Callers with their own label")
 EXPIRING = Metric(
     "dial_gateway.backlog.expiring",
     "{request}",
     "Waiting dial requests that cannot be sent before they expire, at the present rate of calls",
 )
-HELD = Metric("dial_gateway.requests.held", "{request}", "Dial requests between coming and answer")
-HELD_SIZE = Metric("dial_gateway.requests.held.size", "By", "About how much memory they take")
-DROPPED = Metric("dial_gateway.requests.dropped", "{request}", "Dropped unsent: their callers had left")
+OUTSTANDING = Metric(
+    "dial_gateway.requests.held",
+    "{request}",
+    "Dial requests that have arrived and are not answered yet",
+)
+OUTSTANDING_SIZE = Metric(
+    "dial_gateway.requests.held.size", "By", "Approximate memory of the outstanding dial requests"
+)
+DROPPED = Metric(
+    "dial_gateway.requests.dropped",
+    "{request}",
+    "Dial requests dropped unsent, since their callers had disconnected",
+)
 REQUEST_DURATION = Metric(
     "dial_gateway.request.duration",
     "s",
@@ -98,67 +108,88 @@ REQUEST_DURATION = Metric(
     (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
     ("outcome",),
 )
-REPLAYED = Metric("dial_gateway.requests.replayed", "{request}", "Answered from memory of accepted tokens")
-JOINED = Metric("dial_gateway.requests.joined", "{request}", "Joined one that was held under the same token")
+REPLAYED = Metric(
+    "dial_gateway.requests.replayed", "{request}", "Dial requests answered from the memory of accepted tokens"
+)
+JOINED = Metric(
+    "dial_gateway.requests.joined",
+    "{request}",
+    "Dial requests that shared the answer of an outstanding one with the same token",
+)
 TOKENS = Metric("dial_gateway.tokens.remembered", "{token}", "Settled tokens that are remembered")
 FORGOTTEN = Metric(
     "dial_gateway.tokens.forgotten", "{token}", "Settled tokens forgotten before the replay window was over"
 )
 STREAMS = Metric("dial_gateway.streams.open", "{stream}", "Streams that are open")
-WINDOW_USE = Metric("dial_gateway.streams.window_use", "1", "Share of its window that the fullest uses")
-BLOCKED = Metric("dial_gateway.streams.blocked", "{stream}", "Streams not read from, by what they lack")
+WINDOW_USE = Metric(
+    "dial_gateway.streams.window_use", "1", "Share of its window that the fullest stream uses"
+)
+BLOCKED = Metric("dial_gateway.streams.blocked", "{stream}", "Streams that are not read, by what they lack")
 RPCS = Metric("dial_gateway.rpcs.ended", "{rpc}", "Streams and unary calls that have ended")
-READY = Metric("dial_gateway.ready", "", "1 while dial requests should come here, as /readyz says, else 0")
+READY = Metric(
+    "dial_gateway.ready", "", "1 while this replica should get dial requests, as /readyz reports, else 0"
+)
 DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway drains, else 0")
 DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been draining")
 ADMIN_CLOSED = Metric(
-    "dial_gateway.admin.connections.closed", "{connection}", "Connections of the admin port that were cut off"
+    "dial_gateway.admin.connections.closed",
+    "{connection}",
+    "Connections of the admin port that the gateway closed",
 )
-LOG_DROPPED = Metric("dial_gateway.log.lines.dropped", "{line}", "Log lines that were not written, by why")
+LOG_DROPPED = Metric("dial_gateway.log.lines.dropped", "{line}", "Log lines that were not written, by cause")
 TELEMETRY_LOST = Metric(
     "dial_gateway.telemetry.lost", "{item}", "Spans, pushes of metrics, and events that could not be exported"
 )
-LOOP_LAG = Metric("dial_gateway.loop.lag", "s", "How late the event loop woke a sleeper", (0.001, *_SECONDS))
+LOOP_LAG = Metric(
+    "dial_gateway.loop.lag", "s", "How late the event loop woke a sleeping task", (0.001, *_SECONDS)
+)
 
 BUILD_INFO = Metric(
-    "dial_gateway.build.info", "", "1 with the versions that run", labels=("version", "python_version")
+    "dial_gateway.build.info",
+    "",
+    "1, with the versions of the gateway and of Python",
+    labels=("version", "python_version"),
 )
 
 # --- the process, with the standard names of Prometheus' client libraries ------------------------------
 PROCESS_CPU = Metric("process.cpu", "s", "Processor time used")
-PROCESS_RESIDENT = Metric("process.resident_memory", "By", "Memory that is resident")
-PROCESS_VIRTUAL = Metric("process.virtual_memory", "By", "Address space that is mapped")
-PROCESS_OPEN_FDS = Metric("process.open_fds", "{descriptor}", "File descriptors that are open")
-PROCESS_MAX_FDS = Metric("process.max_fds", "{descriptor}", "File descriptors that may be open at once")
-PROCESS_START = Metric("process.start_time", "s", "When the process began, in seconds since the epoch")
+PROCESS_RESIDENT = Metric("process.resident_memory", "By", "Resident memory")
+PROCESS_VIRTUAL = Metric("process.virtual_memory", "By", "Mapped address space")
+PROCESS_OPEN_FDS = Metric("process.open_fds", "{descriptor}", "Open file descriptors")
+PROCESS_MAX_FDS = Metric("process.max_fds", "{descriptor}", "Limit of open file descriptors")
+PROCESS_START = Metric("process.start_time", "s", "When the process started, in seconds since the epoch")
 
-# --- who may do what --------------------------------------------------------------------------------
-REFUSED = Metric("dial_gateway.access.refused", "{refusal}", "What callers were refused, by caller and kind")
+# --- access -----------------------------------------------------------------------------------------
+REFUSED = Metric("dial_gateway.access.refused", "{refusal}", "Refusals by caller and kind")
 FILES_REFUSED = Metric(
-    "dial_gateway.access.files.refused", "{change}", "Changes of certificate and policy that were not usable"
+    "dial_gateway.access.files.refused", "{change}", "Changes of files that were invalid and are not used"
 )
 CERTIFICATE_ENDS = Metric(
-    "dial_gateway.certificate.not_after_timestamp", "s", "When the certificate in use ends; none without TLS"
+    "dial_gateway.certificate.not_after_timestamp",
+    "s",
+    "When the certificate in use expires; absent without TLS",
 )
 
 # --- calls to Amazon Connect ------------------------------------------------------------------------
 CALLS = Metric("dial_gateway.connect.calls", "{call}", "Attempts of calls to Amazon Connect by result")
 CALL_DURATION = Metric(
-    "dial_gateway.connect.call.duration", "s", "How long attempts took", _SECONDS, ("operation", "result")
+    "dial_gateway.connect.call.duration", "s", "Duration of attempts", _SECONDS, ("operation", "result")
 )
 CALLS_IN_FLIGHT = Metric("dial_gateway.connect.calls.in_flight", "{call}", "Calls under way")
 FAILING = Metric(
-    "dial_gateway.connect.failing", "s", "How long every attempt has failed for want of Amazon Connect"
+    "dial_gateway.connect.failing", "s", "How long no attempt has been answered by Amazon Connect"
 )
 CLOCK_BEHIND = Metric(
     "dial_gateway.clock.behind_aws", "s", "How far the wall clock is behind AWS's; 0 if about equal"
 )
-THROTTLES = Metric("dial_gateway.connect.throttles", "{throttle}", "Throttles: of whole calls (429) or items")
-RETRIES = Metric("dial_gateway.connect.retries", "{retry}", "Further attempts that failing calls asked for")
+THROTTLES = Metric(
+    "dial_gateway.connect.throttles", "{throttle}", "Throttles of whole calls (429) or of items"
+)
+RETRIES = Metric("dial_gateway.connect.retries", "{retry}", "Further attempts that failing calls requested")
 BATCH_SIZE = Metric(
     "dial_gateway.batch.size",
     "{request}",
-    "Dial requests in a call, by why it left",
+    "Dial requests in a call, by why it was sent",
     (1, 2, 5, 10, 15, 20, 24, 25),
     ("flush",),
 )
@@ -168,6 +199,8 @@ TIME_LEFT = Metric(
     "Time that the most urgent dial request of a call had left when the call was sent",
     (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900),
 )
-PERMIT_WAIT = Metric("dial_gateway.permit.wait", "s", "Time in which calls were ready and had no permit")
-RATE_CEILING = Metric("dial_gateway.call_rate.ceiling", "{call}/s", "Rate of calls as set; 0 for no limit")
-RATE_NOW = Metric("dial_gateway.call_rate.current", "{call}/s", "Rate of calls that is kept; 0 for no limit")
+PERMIT_WAIT = Metric("dial_gateway.permit.wait", "s", "Time in which calls were ready but lacked a permit")
+RATE_CEILING = Metric(
+    "dial_gateway.call_rate.ceiling", "{call}/s", "Configured rate of calls; 0 for no limit"
+)
+RATE_NOW = Metric("dial_gateway.call_rate.current", "{call}/s", "Rate of calls in use; 0 for no limit")

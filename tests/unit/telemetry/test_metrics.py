@@ -80,7 +80,10 @@ def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.
     families = [family.name for family in text_string_to_metric_families(text)]
     assert len(families) == len(set(families))
     assert {"dial_gateway_requests_held", "otel_sdk_metric_reader_collection_duration_seconds"} <= {*families}
-    assert {"dial_gateway.requests.held", "otel.sdk.metric_reader.collection.duration"} <= exporter.names[-1]
+    assert {
+        "dial_gateway.requests.held",
+        "otel.sdk.metric_reader.collection.duration",
+    } <= exporter.names[-1]
 
 
 def test_campaigns_without_a_label_are_added_up_in_parts() -> None:
