@@ -10,7 +10,7 @@ import grpc
 
 from gateway.app import Gateway
 from gateway.cli.serve import SIMULATOR_KEYS, connect_for
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 from gateway.connect.port import ConnectPort, PutReply
 from gateway.connect.ticket import Ticket
 from gateway.core.model import DialRequest
@@ -51,7 +51,7 @@ async def world(
     """
     settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", call_rate=call_rate)
     async with Simulator(SimulatorSettings(call_rate=simulator_rate, latency_s=latency_s)) as simulator:
-        connect = connect_for(settings, simulator.url, Keys.fixed(*SIMULATOR_KEYS))
+        connect = connect_for(settings, simulator.url, AccessKeys.fixed(*SIMULATOR_KEYS))
         if calls_s is not None:
             connect = cast("ConnectPort", Timed(connect, calls_s))
         gateway = Gateway(settings, connect, telemetry_with())

@@ -15,7 +15,7 @@ from gateway.app import Gateway
 from gateway.cli.trace_tree import trace_tree
 from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.campaign_lists import AwsCampaignLister
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 from gateway.settings import Settings
 from gateway.simulator import EXAMPLE_CAMPAIGNS, Simulator, SimulatorSettings, Statistics
 from gateway.telemetry import SpanMemory, telemetry_with
@@ -47,7 +47,7 @@ async def _demo(leads: Path) -> int:
         )
         names = AwsCampaignLister(
             "v1",
-            Keys.fixed(*KEYS),
+            AccessKeys.fixed(*KEYS),
             timeout_s=settings.call_timeout,
             region="us-east-1",
             endpoint_url=simulator.url,

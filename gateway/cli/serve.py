@@ -18,7 +18,7 @@ from gateway.composition.part_settings import directory_of
 from gateway.connect.api_versions import ApiName
 from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.campaign_lists import AwsCampaignLister
-from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, AccessKeys, chain_of
 from gateway.connect.direct_sender import DirectConnect
 from gateway.connect.port import ConnectPort
 from gateway.connect.routing import RoutingConnect
@@ -86,7 +86,9 @@ async def _serve_with(
             from gateway.simulator import Simulator
 
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
-        keys = Keys.fixed(*SIMULATOR_KEYS) if endpoint else Keys(chain_of(region_of_environment()))
+        keys = (
+            AccessKeys.fixed(*SIMULATOR_KEYS) if endpoint else AccessKeys(chain_of(region_of_environment()))
+        )
         directory = directory_of(chosen)
         connect = connect_for(chosen, endpoint, keys, directory)
         listers = listers_for(chosen, endpoint, keys)
@@ -138,7 +140,7 @@ async def _fleet_of(
 def connect_for(
     chosen: settings.Settings,
     simulator_url: str | None,
-    keys: Keys,
+    keys: AccessKeys,
     directory: CampaignDirectory = NO_DIRECTORY,
 ) -> ConnectPort:
     """Return Amazon Connect, or the simulator at the address given; the caller starts the credentials.
@@ -164,7 +166,9 @@ def apis_of(chosen: settings.Settings) -> list[ApiName]:
     return list(dict.fromkeys(used))
 
 
-def listers_for(chosen: settings.Settings, simulator_url: str | None, keys: Keys) -> list[AwsCampaignLister]:
+def listers_for(
+    chosen: settings.Settings, simulator_url: str | None, keys: AccessKeys
+) -> list[AwsCampaignLister]:
     """Return what reads the names of campaigns from Amazon Connect, for each API that is used."""
     if chosen.campaign_directory != "connect":
         return []
@@ -176,7 +180,9 @@ def listers_for(chosen: settings.Settings, simulator_url: str | None, keys: Keys
     ]
 
 
-def _sender(chosen: settings.Settings, api: ApiName, simulator_url: str | None, keys: Keys) -> ConnectPort:
+def _sender(
+    chosen: settings.Settings, api: ApiName, simulator_url: str | None, keys: AccessKeys
+) -> ConnectPort:
     """Return the sender of the setting. Raises `SettingsError` for an endpoint that is not a URL."""
     region = SIMULATOR_REGION if simulator_url is not None else region_of_environment()
     calls, timeout_s = chosen.max_concurrent_calls, chosen.call_timeout

@@ -15,7 +15,7 @@ from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader, create_loader
 
 from gateway.connect.api_versions import ConnectApi
-from gateway.connect.credentials import Keys, Provider
+from gateway.connect.credentials import AccessKeys, Provider
 
 USER_AGENT = f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} dial-gateway"
 """Written once: botocore would put its own together twice for each call, at a tenth of the call's cost."""
@@ -38,7 +38,7 @@ class AwsClient(NamedTuple):
 
 def aws_client(
     api: ConnectApi,
-    keys: Keys,
+    keys: AccessKeys,
     *,
     region: str | None,
     endpoint_url: str | None,

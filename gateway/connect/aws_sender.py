@@ -5,7 +5,7 @@ from collections.abc import Callable
 from gateway.connect.api_versions import APIS, ApiName
 from gateway.connect.aws_client import aws_client
 from gateway.connect.aws_clock import AwsClock
-from gateway.connect.credentials import Keys, chain_of
+from gateway.connect.credentials import AccessKeys, chain_of
 from gateway.connect.port import Operation
 
 
@@ -19,10 +19,10 @@ class AwsSender:
         region: str | None,
         endpoint_url: str | None,
         credentials: tuple[str, str] | None,
-        keys: Keys | None,
+        keys: AccessKeys | None,
         wall: Callable[[], float],
     ) -> None:
-        self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
+        self._keys = AccessKeys.fixed(*credentials) if credentials else keys or AccessKeys(chain_of(region))
         self._api = APIS[api]
         self._aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url)
         self._clock = AwsClock(wall)

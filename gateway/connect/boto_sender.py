@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from gateway.connect.api_versions import STATES_OPERATION, ApiName, expiration_for_boto3
 from gateway.connect.aws_sender import AwsSender
-from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, AccessKeys
 from gateway.connect.exchange import Exchange
 from gateway.connect.failures import failing, translated
 from gateway.connect.port import PutReply
@@ -61,7 +61,7 @@ class BotoConnect(AwsSender):
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
         api: ApiName = "v1",
-        keys: Keys | None = None,
+        keys: AccessKeys | None = None,
         look_up: LookUp = system_lookup,
         wall: Callable[[], float] = time.time,
     ) -> None:

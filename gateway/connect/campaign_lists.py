@@ -13,7 +13,7 @@ from typing import TypeVar
 from gateway.connect.api_versions import APIS, ApiName
 from gateway.connect.aws_client import aws_client
 from gateway.connect.aws_clock import AwsClock
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 from gateway.connect.failures import translated
 from gateway.connect.replies import LONGEST_ID, member
 from gateway.connect.signing import sign_by
@@ -46,7 +46,7 @@ class AwsCampaignLister:
     def __init__(
         self,
         api: ApiName,
-        keys: Keys,
+        keys: AccessKeys,
         *,
         timeout_s: float,
         region: str | None = None,

@@ -55,7 +55,7 @@ def chain_of(region: str | None, timeout_s: float = 6.0) -> Load:
 
     `timeout_s` is how long a token service may take for its answer.
     """
-    # botocore logs the source's text, and a traceback for each attempt; `Keys` logs one line.
+    # botocore logs the source's text, and a traceback for each attempt; `AccessKeys` logs one line.
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
 
     def load() -> Credentials | None:
@@ -73,8 +73,8 @@ def _config(timeout_s: float) -> Config:
     return Config(connect_timeout=min(3.0, timeout_s), read_timeout=timeout_s, retries=retries)
 
 
-class Keys:
-    """The credentials of all calls. `load` asks for them; `epoch` is the clock of their expiration."""
+class AccessKeys:
+    """The access keys of all calls. `load` asks for them; `epoch` is the clock of their expiration."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Keys:
         self._first = threading.Event()
 
     @classmethod
-    def fixed(cls, access_key: str, secret_key: str) -> "Keys":
+    def fixed(cls, access_key: str, secret_key: str) -> "AccessKeys":
         """Return credentials that never change."""
         keys = cls(lambda: None)
         keys._credentials = LoadedCredentials(ReadOnlyCredentials(access_key, secret_key, None), math.inf)
@@ -115,7 +115,7 @@ class Keys:
         self._first.wait(wait_s)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop renewing."""
         self._ended.set()
 
     @property
@@ -212,9 +212,9 @@ class Keys:
 
 
 class InMemory(Credentials):
-    """Credentials for botocore's signer. They are read from `Keys` at the moment of signing."""
+    """Credentials for botocore's signer. They are read from `AccessKeys` at the moment of signing."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: AccessKeys) -> None:
         super().__init__("", "", method="memory")
         self._keys = keys
 
@@ -224,9 +224,9 @@ class InMemory(Credentials):
 
 
 class Provider:
-    """A chain of credential providers for a botocore session; `Keys` is the only one."""
+    """A chain of credential providers for a botocore session; `AccessKeys` is the only one."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: AccessKeys) -> None:
         self._keys = keys
 
     def load_credentials(self) -> Credentials:

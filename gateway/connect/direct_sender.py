@@ -18,7 +18,7 @@ from gateway.connect.api_versions import STATES_OPERATION, ApiName, expiration_o
 from gateway.connect.attempt import attempt
 from gateway.connect.aws_client import USER_AGENT
 from gateway.connect.aws_sender import AwsSender
-from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, AccessKeys
 from gateway.connect.failures import failing, of_answer, unforeseen
 from gateway.connect.http_client import HttpClient
 from gateway.connect.http_connection import Reply
@@ -69,7 +69,7 @@ class DirectConnect(AwsSender):
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
         api: ApiName = "v1",
-        keys: Keys | None = None,
+        keys: AccessKeys | None = None,
         look_up: LookUp = system_lookup,
         wall: Callable[[], float] = time.time,
         client: Callable[..., HttpClient] = HttpClient,

@@ -63,7 +63,7 @@ class Membership(Protocol):
         ...
 
 
-class Fleet(Membership, Protocol):
+class BeatingMembership(Membership, Protocol):
     """The membership of this replica, and its beats."""
 
     def wake(self) -> None:
@@ -108,12 +108,12 @@ class FleetControl:
         self._answered_by: Mapping[int, Mapping[str, int]] = {}
         self._reply = asyncio.Event()
         self._looking_until = float("-inf")
-        self._fleet: Fleet = _NotJoined()
+        self._fleet: BeatingMembership = _NotJoined()
         self._actions = FleetActions(actions, now, self.clock, supervisor)
         self.watched = asyncio.Event()
         self.changed: Callable[[], None] = lambda: None
 
-    def join(self, fleet: Fleet) -> None:
+    def join(self, fleet: BeatingMembership) -> None:
         """Note the membership of this replica. Called once, before the first beat."""
         self._fleet = fleet
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.connect.credentials import AHEAD_S, LONGEST_PAUSE_S, Keys, chain_of
+from gateway.connect.credentials import AHEAD_S, LONGEST_PAUSE_S, AccessKeys, chain_of
 from gateway.settings import SenderName
 from gateway.simulator import Simulator, SimulatorSettings
 from tests.integration.test_late_calls import gateway_to, never_above
@@ -66,7 +66,7 @@ async def roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sts: Sts) -> As
 
 
 @asynccontextmanager
-async def scene(sender: SenderName, keys: Keys | None = None, **settings: Any) -> AsyncIterator[Any]:
+async def scene(sender: SenderName, keys: AccessKeys | None = None, **settings: Any) -> AsyncIterator[Any]:
     """Run a gateway that finds its own credentials, connected to a simulator that counts."""
     async with Simulator(SimulatorSettings(call_rate=settings.get("call_rate", 0.0))) as simulator:
         keys = keys or await asyncio.to_thread(_started)
@@ -84,8 +84,8 @@ class AdvancedClock:
         return time.time() + self.ahead_s
 
 
-def _started(epoch: Callable[[], float] = time.time) -> Keys:
-    keys = Keys(chain_of("us-east-1", timeout_s=0.5), epoch=epoch, longest_sleep_s=0.05)
+def _started(epoch: Callable[[], float] = time.time) -> AccessKeys:
+    keys = AccessKeys(chain_of("us-east-1", timeout_s=0.5), epoch=epoch, longest_sleep_s=0.05)
     keys.start(2.0)
     return keys
 

@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 
 from gateway.app import Gateway
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.settings import SenderName, Settings
 from gateway.simulator import Simulator, SimulatorSettings
@@ -29,7 +29,7 @@ RELEASE = OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0)
 
 @asynccontextmanager
 async def gateway_to(
-    url: str, sender: SenderName, look_up: Any = None, keys: Keys | None = None, **settings: Any
+    url: str, sender: SenderName, look_up: Any = None, keys: AccessKeys | None = None, **settings: Any
 ) -> AsyncIterator[tuple[Gateway, Caller]]:
     """Run a gateway that calls `url`; yield it and a stream to it."""
     here = {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}
@@ -41,7 +41,7 @@ async def gateway_to(
         timeout_s=chosen.call_timeout,
         endpoint_url=url,
         region="us-east-1",
-        keys=keys or Keys.fixed("simulator", "simulator"),
+        keys=keys or AccessKeys.fixed("simulator", "simulator"),
         **options,
     )
     gateway = Gateway(chosen, connect, telemetry_with(), SmallestJitter())

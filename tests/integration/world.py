@@ -23,7 +23,7 @@ from gateway.app import Gateway
 from gateway.cli.serve import SIMULATOR_KEYS, connect_for, listers_for
 from gateway.composition.part_settings import directory_of
 from gateway.connect.boto_sender import BotoConnect
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 from gateway.connect.port import ConnectPort
 from gateway.directory.directory import CampaignDirectory
 from gateway.runtime.clock import SystemClock
@@ -247,7 +247,7 @@ def _connect(chosen: Settings, url: str, options: WorldOptions, directory: Campa
     """Return the Connect adapter as the command makes it, with other keys, or with keys that boto3 finds."""
     keys = options.keys
     if keys is None and not options.no_keys:
-        return connect_for(chosen, url, Keys.fixed(*SIMULATOR_KEYS), directory)
+        return connect_for(chosen, url, AccessKeys.fixed(*SIMULATOR_KEYS), directory)
     return BotoConnect(
         threads=chosen.max_concurrent_calls,
         timeout_s=chosen.call_timeout,
@@ -276,7 +276,7 @@ async def world_of(options: WorldOptions | None = None, **settings: Any) -> Asyn
             simulator.connect.add_fault(fault)
         directory, url = directory_of(chosen), options.endpoint or simulator.url
         connect = _connect(chosen, url, options, directory)
-        listers = listers_for(chosen, url, Keys.fixed(*(options.keys or SIMULATOR_KEYS)))
+        listers = listers_for(chosen, url, AccessKeys.fixed(*(options.keys or SIMULATOR_KEYS)))
         exporter = InMemorySpanExporter()
         telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if options.tracing else []))
         clock = SystemClock(wall=options.wall)

@@ -23,7 +23,7 @@ TURN_WORTH_S = 0.1
 earlier."""
 
 
-class Turns:
+class SourceTurns:
     """The queues of one caller's sources, in the order of their turns; `count` says how many there are.
 
     A queue that becomes empty leaves for good. `retire` only counts it, and its place is dropped later. In a
@@ -95,7 +95,7 @@ class Turns:
 
 
 # Most campaigns use one priority. Lanes without requests share this object, which never changes.
-_NO_CALLERS: OrderedDict[CallerQueue | None, Turns] = OrderedDict()
+_NO_CALLERS: OrderedDict[CallerQueue | None, SourceTurns] = OrderedDict()
 
 
 class Lane:
@@ -118,7 +118,7 @@ class Lane:
         if turns is None:
             if self._callers is _NO_CALLERS:
                 self._callers = OrderedDict()
-            turns = self._callers[queue.caller_queue] = Turns()
+            turns = self._callers[queue.caller_queue] = SourceTurns()
         turns.enter(queue)
 
     def retire(self, queue: SourceQueue) -> bool:
@@ -200,7 +200,7 @@ class Lane:
         self.waiting -= len(taken)
         return taken, emptied
 
-    def _forget_if_empty(self, queue: SourceQueue, turns: Turns) -> None:
+    def _forget_if_empty(self, queue: SourceQueue, turns: SourceTurns) -> None:
         """Forget the caller of a queue that has left, if it was the caller's last one."""
         if not turns.count:
             del self._callers[queue.caller_queue]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit, Counts, KeptContact
 from gateway.core.fleet.messages import Claim, Settlement
 
-Place = tuple[str, bytes]
+LimitedNumber = tuple[str, bytes]
 """The name of a limit and the hash of a number."""
 
 
@@ -42,7 +42,7 @@ class ContactRules:
     counted last. Both are kept for the longest period of a limit, which no test reaches.
     """
 
-    numbers: dict[Place, Numbered] = field(default_factory=dict)
+    numbers: dict[LimitedNumber, Numbered] = field(default_factory=dict)
     lost_at_ms: int = 0
     counted_ms: dict[str, int] = field(default_factory=dict)
 

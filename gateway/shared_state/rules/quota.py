@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from gateway.core.fleet.messages import FleetSettings, PermitGrant, TickReply, TickRequest
 from gateway.shared_state.rules import bucket as pace
 from gateway.shared_state.rules import membership, turns
-from gateway.shared_state.rules.quota_state import RETRY, Bucket, MemberState, Place, QuotaState, Unit
+from gateway.shared_state.rules.quota_state import RETRY, Bucket, MemberState, QuotaState, TurnPlace, Unit
 
 PERMIT_MS = 500
 """How long a permit can be used after it was delivered."""
@@ -217,7 +217,7 @@ def _needs(state: QuotaState, members: Sequence[MemberState]) -> tuple[list[turn
     for member in members:
         free[member.member] = member.room - of_member[member.member]
         calls = member.retries_waiting - of_turn[member.member, "", ""]
-        needs.append(turns.Need(member, None, calls, Place(member.turn)))
+        needs.append(turns.Need(member, None, calls, TurnPlace(member.turn)))
         for row in member.rows:
             calls = row.calls - of_turn[member.member, row.caller, row.campaign_id]
             place = state.turns.places[turns.member_key(row, member)]

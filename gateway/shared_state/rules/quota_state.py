@@ -66,7 +66,7 @@ class Unit:
 
 
 @dataclass(slots=True)
-class Place:
+class TurnPlace:
     """The place of a caller, a campaign of a caller, or a member with calls for it: the lowest goes first.
 
     `had` counts the calls that a caller has made in its turn.
@@ -81,7 +81,7 @@ class Turns:
     """The order of turns of the whole fleet. `last` is the last place that was given."""
 
     last: int = 0
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, TurnPlace] = field(default_factory=dict)
     passed_over: list[int] = field(default_factory=lambda: [0, 0, 0])
     since_doubtful: int = 3
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gateway.core.fleet.messages import DemandRow
 from gateway.core.model import Priority
-from gateway.shared_state.rules.quota_state import RETRY, MemberState, Place, Turns
+from gateway.shared_state.rules.quota_state import RETRY, MemberState, TurnPlace, Turns
 
 _Item = TypeVar("_Item")
 
@@ -31,14 +31,14 @@ class Need:
     member: MemberState
     row: DemandRow | None
     calls: int
-    place: Place
+    place: TurnPlace
 
 
 @dataclass(slots=True, eq=False)
 class _Campaign:
     """The needs for one campaign of one caller."""
 
-    place: Place
+    place: TurnPlace
     needs: list[Need] = field(default_factory=list)
 
 
@@ -46,7 +46,7 @@ class _Campaign:
 class _Caller:
     """The campaigns of one caller in the order of turns, those without open needs included."""
 
-    place: Place
+    place: TurnPlace
     weight: int = 1
     by_id: dict[str, _Campaign] = field(default_factory=dict)
     campaigns: list[_Campaign] = field(default_factory=list)
@@ -193,7 +193,7 @@ def member_key(row: DemandRow, member: MemberState) -> str:
 
 def refresh_places(turns: Turns, members: Iterable[MemberState]) -> None:
     """Give callers, campaigns and members with new calls places behind the others; drop the rest."""
-    kept: dict[str, Place] = {}
+    kept: dict[str, TurnPlace] = {}
     for member in members:
         for row in member.rows:
             for key in (caller_key(row), campaign_key(row), member_key(row, member)):
@@ -201,7 +201,7 @@ def refresh_places(turns: Turns, members: Iterable[MemberState]) -> None:
                     place = turns.places.get(key)
                     if place is None:
                         turns.last += 1
-                        place = Place(turns.last)
+                        place = TurnPlace(turns.last)
                     kept[key] = place
     turns.places = kept
 

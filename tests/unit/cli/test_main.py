@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main, serve
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 from gateway.settings import Settings
 from tests import pki
 
-KEYS = Keys.fixed(*serve.SIMULATOR_KEYS)
+KEYS = AccessKeys.fixed(*serve.SIMULATOR_KEYS)
 
 
 @pytest.fixture(autouse=True)

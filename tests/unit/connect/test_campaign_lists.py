@@ -10,7 +10,7 @@ import pytest
 
 from gateway.connect.api_versions import ApiName
 from gateway.connect.campaign_lists import AwsCampaignLister, listed_page, listed_tags
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 from gateway.core import errors
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.reader import DirectoryReader
@@ -39,15 +39,15 @@ class Clock:
 
 
 @contextmanager
-def keys() -> Iterator[Keys]:
-    found = Keys.fixed("simulator", "simulator")
+def keys() -> Iterator[AccessKeys]:
+    found = AccessKeys.fixed("simulator", "simulator")
     yield found
     found.close()
 
 
 @asynccontextmanager
 async def listing(
-    simulator: Simulator, api: ApiName, *, fixed: Keys | None = None, timeout_s: float = 5.0
+    simulator: Simulator, api: ApiName, *, fixed: AccessKeys | None = None, timeout_s: float = 5.0
 ) -> AsyncIterator[AwsCampaignLister]:
     with keys() as usual:
         lister = AwsCampaignLister(
@@ -118,7 +118,7 @@ async def test_nothing_is_asked_without_credentials() -> None:
     """Without credentials no call is made, and the failure says so."""
     async with (
         Simulator(SimulatorSettings()) as simulator,
-        listing(simulator, "v1", fixed=Keys(lambda: None)) as lister,
+        listing(simulator, "v1", fixed=AccessKeys(lambda: None)) as lister,
     ):
         with pytest.raises(errors.NoCredentials):
             await lister.page("")

@@ -11,7 +11,7 @@ import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
-from gateway.connect.credentials import MOST_HANGING, InMemory, Keys, Load, Provider
+from gateway.connect.credentials import MOST_HANGING, AccessKeys, InMemory, Load, Provider
 from tests.stopwatch import Stopwatch
 
 
@@ -22,9 +22,9 @@ def lasting(key: str, seconds: float) -> RefreshableCredentials:
 
 
 @contextmanager
-def started(load: Load, **options: Any) -> Iterator[Keys]:
+def started(load: Load, **options: Any) -> Iterator[AccessKeys]:
     """Run what looks for credentials."""
-    keys = Keys(load, **options)
+    keys = AccessKeys(load, **options)
     keys.start(1.0)
     try:
         yield keys
@@ -42,7 +42,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def test_fixed_credentials() -> None:
     """Credentials that are given need no looking for."""
-    keys = Keys.fixed("key", "secret")
+    keys = AccessKeys.fixed("key", "secret")
     keys.start(0.0)
     assert (keys.usable, keys.in_words, keys.frozen().access_key) == (True, "found", "key")
 
@@ -137,7 +137,7 @@ def test_expired_credentials_are_not_used() -> None:
 def test_botocore_signs_with_what_is_in_memory() -> None:
     """botocore's session is handed an object that always returns what is in memory now."""
     there = [Credentials("first", "secret")]
-    keys = Keys(lambda: there[0])
+    keys = AccessKeys(lambda: there[0])
     found = Provider(keys).load_credentials()
     assert isinstance(found, InMemory)
     with pytest.raises(NoCredentialsError):

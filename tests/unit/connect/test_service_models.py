@@ -11,7 +11,7 @@ from botocore.config import Config
 from gateway.connect.api_versions import APIS, ApiName
 from gateway.connect.aws_client import aws_client, loader_of
 from gateway.connect.boto_sender import BotoConnect
-from gateway.connect.credentials import Keys
+from gateway.connect.credentials import AccessKeys
 
 REGION = "us-east-1"
 
@@ -61,7 +61,7 @@ def test_models_of_the_operator_come_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["v1", "v2"])
 def test_a_client_has_the_event_handlers_of_boto3(name: ApiName) -> None:
     """Also the second client has each of them once, in the same order, and none of the first one."""
-    keys, api = Keys.fixed("k", "s"), APIS[name]
+    keys, api = AccessKeys.fixed("k", "s"), APIS[name]
     first = aws_client(api, keys, region=REGION, endpoint_url=None).client
     first.meta.events.register("before-sign.*", lambda **_: None)
     second = aws_client(api, keys, region=REGION, endpoint_url=None).client

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from dialgateway.dialctl.audit_arguments import AuditArguments
-from dialgateway.dialctl.audit_files import Found, Trail, TrailReport, read_trails
+from dialgateway.dialctl.audit_files import FoundLine, Trail, TrailReport, read_trails
 from dialgateway.dialctl.audit_hashes import read_key
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.output_format import OutputFormat, print_json
@@ -82,7 +82,7 @@ def _lines(report: TrailReport, files: int, *, wide: bool) -> Iterator[str]:
         yield "No line is missing or changed."
 
 
-def _entry(found: Found, *, wide: bool) -> Iterator[str]:
+def _entry(found: FoundLine, *, wide: bool) -> Iterator[str]:
     fields = {name: str(value) for name, value in found.fields.items()}
     decision = fields.get("decision", "")
     parts = [fields.get("time", ""), _WORDS.get(decision, decision)]

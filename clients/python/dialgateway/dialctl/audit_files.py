@@ -52,7 +52,7 @@ class Gap(NamedTuple):
     missing: int = 0
 
 
-class Found(NamedTuple):
+class FoundLine(NamedTuple):
     """A line about the number: its place, and its fields."""
 
     file: str
@@ -78,7 +78,7 @@ class Trail:
 class TrailReport:
     """What the files say. `gaps` are the first ones, `gap_count` counts all."""
 
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundLine] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     gap_count: int = 0
     lines: int = 0
@@ -147,7 +147,7 @@ class _Reader:
             current.chain = chain
         self._last_line = line
         if self._wanted in line:
-            self._report.found.append(Found(self._file, number, json.loads(line)))
+            self._report.found.append(FoundLine(self._file, number, json.loads(line)))
         if _EVENT in line:
             self._event(number, json.loads(line))
 
