@@ -85,24 +85,24 @@ class LiveSuppressions(HashTable):
         super().__init__()
         self._most = most
 
-    def add(self, number_hash: bytes, told: LiveSuppression | None = None) -> bool:
+    def add(self, number_hash: bytes, details: LiveSuppression | None = None) -> bool:
         """Suppress a number from now on; return whether it was not suppressed before.
 
-        `told` is None if it is kept elsewhere, as in a fleet. Raises `OverflowError` if there are too many: a
-        suppression must not displace another one.
+        `details` is None if they are kept elsewhere, as in a fleet. Raises `OverflowError` if there are too
+        many: a suppression must not displace another one.
         """
         if number_hash in self:
             return False
         if len(self) >= self._most:
             raise OverflowError(f"at most {self._most:,} live suppressions; add them to a list's file")
-        self.put(number_hash, "" if told is None else json.dumps(told))
+        self.put(number_hash, "" if details is None else json.dumps(details))
         return True
 
     def remove(self, number_hash: bytes) -> bool:
         """Allow a number again, unless a list has it; return whether it was suppressed live."""
         return self.pop(number_hash) is not None
 
-    def told(self, number_hash: bytes) -> LiveSuppression | None:
+    def details(self, number_hash: bytes) -> LiveSuppression | None:
         """Return what is known of a suppression; None if there is none, or it is kept elsewhere."""
         text = self.get(number_hash)
         return LiveSuppression(*json.loads(text)) if text else None

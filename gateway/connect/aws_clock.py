@@ -59,8 +59,8 @@ class AwsClock:
     def surely_behind_s(self) -> float:
         """The same, if the last replies agree; otherwise 0."""
         with self._lock:
-            told = list(self._behind)
-        sure = len(told) == AGREE and max(told) - min(told) <= AGREE_WITHIN_S
+            offsets = list(self._behind)
+        sure = len(offsets) == AGREE and max(offsets) - min(offsets) <= AGREE_WITHIN_S
         return self.behind_s if sure else 0.0
 
     def stamp(self) -> str:

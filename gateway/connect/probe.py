@@ -74,12 +74,12 @@ class Probe:
         try:
             sts = self._session.client("sts", config=_config())
             sign_by(self._clock, sts, self._session.get_credentials)
-            told = sts.get_caller_identity()
+            identity = sts.get_caller_identity()
         except foreign.ClientError as error:
             return Finding(CheckResult.WRONG, "identity", _refused(of_answer(error.response), _code(error)))
-        except Exception as error:  # noqa: BLE001 - whatever a library raises is told by its type
+        except Exception as error:  # noqa: BLE001 - whatever a library raises is named by its type
             return Finding(CheckResult.UNSURE, "identity", f"STS could not be asked: {type(error).__name__}")
-        return Finding(CheckResult.GOOD, "identity", _shown(told.get("Arn")))
+        return Finding(CheckResult.GOOD, "identity", _shown(identity.get("Arn")))
 
     def clock(self) -> Finding:
         """Report how far the local clock is from AWS's, by the replies to the checks before."""
@@ -121,7 +121,7 @@ class Probe:
             words = f"{found.words}; without it a paused campaign is probed now and then"
             return found._replace(result=CheckResult.UNSURE, words=words)
         if found is None and self._named:
-            state = seen.get(self._campaign_id, "not told")
+            state = seen.get(self._campaign_id, "not stated")
             result = CheckResult.GOOD if state == "Running" else CheckResult.UNSURE
             return Finding(result, STATES_OPERATION, f"allowed; the campaign is {state}")
         return found or self._may(STATES_OPERATION)
@@ -140,7 +140,7 @@ class Probe:
         """Run a request; return what shows that the right is missing, None if nothing does."""
         try:
             ask()
-        except Exception as error:  # noqa: BLE001 - whatever a library raises is told in words of ours
+        except Exception as error:  # noqa: BLE001 - whatever a library raises is reported in words of ours
             return self._in_words(operation, error)
         return None
 
@@ -186,7 +186,7 @@ def _refused(failure: errors.CallFailure, code: str) -> str:
 
 
 def _shown(name: object) -> str:
-    return name if isinstance(name, str) and _is_name(name) else "not told"
+    return name if isinstance(name, str) and _is_name(name) else "not stated"
 
 
 def _code(error: Exception) -> str:

@@ -26,7 +26,7 @@ _INVALID = NumberStatus.INVALID
 
 @dataclass(frozen=True, slots=True)
 class NumberChecked:
-    """Whether a number is suppressed. `told` and `lifetime` are those of the suppression by an operator.
+    """Whether a number is suppressed. `details` and `lifetime` are those of the suppression by an operator.
 
     `number_hash` is in hexadecimal, empty if the number is invalid or the key of the fleet is not known.
     `everywhere`: the shared state and all replicas have the suppression.
@@ -34,7 +34,7 @@ class NumberChecked:
 
     status: NumberStatus
     number_hash: str = ""
-    told: LiveSuppression | None = None
+    details: LiveSuppression | None = None
     lifetime: Lifetime | None = None
     everywhere: bool = False
     lists: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class NumbersChecked:
 class _Live(NamedTuple):
     """A suppression by an operator."""
 
-    told: LiveSuppression
+    details: LiveSuppression
     lifetime: Lifetime
     everywhere: bool
 
@@ -117,14 +117,14 @@ class NumberChecks:
         if live is None:
             return NumberChecked(found.status, number_hash.hex(), lists=found.lists)
         return NumberChecked(
-            found.status, number_hash.hex(), live.told, live.lifetime, live.everywhere, found.lists
+            found.status, number_hash.hex(), live.details, live.lifetime, live.everywhere, found.lists
         )
 
     def _live(self, number_hash: bytes, read: SuppressionsRead | None) -> _Live | None:
         """Return the suppression of a number by an operator; None if this process knows none."""
         if self._fleet is None or read is None:
-            told = self._suppressions.live.told(number_hash)
-            return None if told is None else _Live(told, self._lifetime(number_hash), everywhere=False)
+            details = self._suppressions.live.details(number_hash)
+            return None if details is None else _Live(details, self._lifetime(number_hash), everywhere=False)
         known = self._fleet.get(number_hash)
         if known is None:
             return None

@@ -205,8 +205,8 @@ class NumberOperations:
 
     async def _suppress_here(self, number_hash: bytes, operator: Operator) -> NumberDone:
         at = self._wall()
-        told = LiveSuppression(at, operator.name, operator.reason)
-        existed = not self._numbers.add(number_hash, told)
+        details = LiveSuppression(at, operator.name, operator.reason)
+        existed = not self._numbers.add(number_hash, details)
         self._reviewed()
         if self._file is None:
             return NumberDone(number_hash.hex(), existed, Lifetime.PROCESS)
@@ -221,7 +221,7 @@ class NumberOperations:
         else:
             self._unkept.discard(number_hash)
         finally:
-            if self._numbers.add(number_hash, told):  # an earlier end was written meanwhile
+            if self._numbers.add(number_hash, details):  # an earlier end was written meanwhile
                 self._reviewed()
         return NumberDone(number_hash.hex(), existed, Lifetime.FILE)
 

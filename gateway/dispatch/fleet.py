@@ -189,7 +189,7 @@ def _connect(
     def seen(reply: BeatReply) -> None:
         age_s = reply.tick.epoch_age_s(reply.control.now_ms)
         claims.seen(reply.tick.epoch, reply.tick.members, age_s)
-        suppressions.told(reply.tick.epoch, reply.suppressions_version)
+        suppressions.note_newest(reply.tick.epoch, reply.suppressions_version)
 
     member.reply_seen = seen
     control.join(member)

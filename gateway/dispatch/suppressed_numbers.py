@@ -12,10 +12,10 @@ class SuppressedNumbers(Protocol):
         """Return whether a number is suppressed."""
         ...
 
-    def add(self, number_hash: bytes, told: LiveSuppression | None = None) -> bool:
+    def add(self, number_hash: bytes, details: LiveSuppression | None = None) -> bool:
         """Suppress a number; return whether it was not suppressed. Raises `OverflowError` if too many are.
 
-        `told` is what is known of the suppression, None if that is kept elsewhere.
+        `details` is None if they are kept elsewhere.
         """
         ...
 
@@ -54,7 +54,7 @@ class NoNumbers:
     def __contains__(self, number_hash: bytes) -> bool:
         return False
 
-    def add(self, number_hash: bytes, told: LiveSuppression | None = None) -> bool:
+    def add(self, number_hash: bytes, details: LiveSuppression | None = None) -> bool:
         """Do nothing."""
         return True
 

@@ -117,9 +117,9 @@ class SuppressionSync:
 
     # --- for the beat loop --------------------------------------------------------------------------
 
-    def told(self, epoch: str, version: int) -> None:
+    def note_newest(self, epoch: str, version: int) -> None:
         """Note what a beat has told of the store, before permits of the same beat are used."""
-        may_have_lost_key = self._suppressions.told(epoch, version) and not self._keeps_key
+        may_have_lost_key = self._suppressions.note_newest(epoch, version) and not self._keeps_key
         if may_have_lost_key:
             self._agreed.clear()
             self._keyless_since = None

@@ -152,14 +152,14 @@ class ValkeyState:
             calls.append(conditions.conditions_call(self._keys, beat.conditions))
         layout: Command = ("SET", self._keys.layout, LAYOUT, "NX", "GET")
         newest: Command = ("MGET", conditions.version_key(self._keys), suppressions.version_key(self._keys))
-        found, versions, ticked, controlled, *told = await self._beats.run(calls, [layout, newest])
+        found, versions, ticked, controlled, *rest = await self._beats.run(calls, [layout, newest])
         if found not in (None, LAYOUT.encode()):
             text = other_layout(self._keys, found if isinstance(found, bytes) else b"")
             raise self._refused_beat(SharedStateRefused(text))
         with _readable():
             reply = tick.tick_reply(ticked)
             changes = control.control_reply(beat.control, controlled)
-            exchanged = conditions.conditions_reply(told[0]) if told else None
+            exchanged = conditions.conditions_reply(rest[0]) if rest else None
         if reply is None:
             raise SharedStateUnavailable("the shared state has answered a later beat of this replica before")
         # Records must live as long as the longest replay window of all replicas.
@@ -193,18 +193,18 @@ class ValkeyState:
         counted_ms = self._watch.counted_ms
         if self._slots is None:
             counting = contacts.count_call(self._keys, member, counted_ms, claims)
-            told, reply = await self._ledger.run([counting, call])
+            counted, reply = await self._ledger.run([counting, call])
             marked = reply
         else:
             reply = await self._run_in_ledger(call)
-            marked = told = await self._run_in_ledger(
+            marked = counted = await self._run_in_ledger(
                 contacts.count_call(self._keys, member, counted_ms, claims, marked=True)
             )
         with _readable():
             marks = ledger.marks_reply(marked)
             self._watch.check(marks)
             verdicts = claimed_in_doubt(ledger.claim_reply(reply), marks)
-            return self._watch.with_counts(verdicts, contacts.count_reply(told, claims))
+            return self._watch.with_counts(verdicts, contacts.count_reply(counted, claims))
 
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
         """Record how claims of this member ended, and withdraw contacts."""

@@ -74,8 +74,8 @@ def _add_number(response: pb.CheckNumbersResponse, index: int, checked: NumberCh
         lists=checked.lists,
         detail=checked.problem,
     )
-    if checked.told is not None and checked.lifetime is not None:
-        at, check.suppressed_by, check.reason = checked.told
+    if checked.details is not None and checked.lifetime is not None:
+        at, check.suppressed_by, check.reason = checked.details
         check.lifetime = _LIFETIMES[checked.lifetime]
         if at:
             check.suppressed_at.CopyFrom(_instant(at))

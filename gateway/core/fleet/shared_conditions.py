@@ -196,30 +196,30 @@ class SharedConditions:
         for name in self._sent:
             self._unsent.pop(name, None)
         self._sent = ()
-        for told in reply.conditions:
-            self._owners[told.campaign_id] = told.owner
-            self._read_at[told.campaign_id] = now
+        for shared in reply.conditions:
+            self._owners[shared.campaign_id] = shared.owner
+            self._read_at[shared.campaign_id] = now
         self._collect()
-        for told in reply.conditions:
-            if told.campaign_id not in self._unsent:  # what was found here since is newer
-                self._read(now, told)
+        for shared in reply.conditions:
+            if shared.campaign_id not in self._unsent:  # what was found here since is newer
+                self._read(now, shared)
         self._seen = reply.version
         self._forget_owners()
 
-    def _read(self, now: float, told: SharedCondition) -> None:
-        name = told.campaign_id
+    def _read(self, now: float, shared: SharedCondition) -> None:
+        name = shared.campaign_id
         record = self._conditions.records().get(name)
-        if told.condition is None:
+        if shared.condition is None:
             if record is not None:
-                self._conditions.flows_elsewhere(name, told.state)
-                self._effects.ended(now, name, told.state)
-        elif told.owner != self._member:
-            self._effects.stopped(now, name, self._conditions.copy(now, name, _copy_of(now, told)))
+                self._conditions.flows_elsewhere(name, shared.state)
+                self._effects.ended(now, name, shared.state)
+        elif shared.owner != self._member:
+            self._effects.stopped(now, name, self._conditions.copy(now, name, _copy_of(now, shared)))
         elif record is None:
             self._unsent[name] = ""
         elif record.elsewhere:
             self._own(now, name)
-        elif (record.condition, record.limit, record.state) != (told.condition, told.limit, told.state):
+        elif (record.condition, record.limit, record.state) != (shared.condition, shared.limit, shared.state):
             self._unsent[name] = ""
 
     def _own(self, now: float, campaign_id: str) -> None:
@@ -234,15 +234,15 @@ class SharedConditions:
         self._conditions.readers = max(1, len({self._owners.get(name, "") for name in parked} - {""}))
 
 
-def _copy_of(now: float, told: SharedCondition) -> NotFlowing:
-    assert told.condition is not None  # noqa: S101 - the caller has checked it
-    cause = NoticeKind.CAMPAIGN_PARKED if told.parked else NoticeKind.CAMPAIGN_COOLING
+def _copy_of(now: float, shared: SharedCondition) -> NotFlowing:
+    assert shared.condition is not None  # noqa: S101 - the caller has checked it
+    cause = NoticeKind.CAMPAIGN_PARKED if shared.parked else NoticeKind.CAMPAIGN_COOLING
     return NotFlowing(
-        told.condition,
-        now - max(0, told.age_ms) / 1000,
-        now + min(told.pause_ms / 1000, LONGEST_S[told.condition]),
+        shared.condition,
+        now - max(0, shared.age_ms) / 1000,
+        now + min(shared.pause_ms / 1000, LONGEST_S[shared.condition]),
         cause,
-        told.state,
-        told.limit,
+        shared.state,
+        shared.limit,
         elsewhere=True,
     )

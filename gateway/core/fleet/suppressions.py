@@ -159,7 +159,7 @@ class FleetSuppressions:
         found = _unpacked(number_hash, text)
         return replace(found, version=0) if number_hash in self._unrecorded else found
 
-    def told(self, epoch: str, version: int) -> bool:
+    def note_newest(self, epoch: str, version: int) -> bool:
         """Note the epoch and the newest version of the store, as a beat has returned them.
 
         Return whether the store may have lost data since the last one.

@@ -56,13 +56,13 @@ def count_reply(reply: Reply, claims: Sequence[Claim]) -> Counts:
     """Return what was counted. Raises `ValueError` for a reply that none of our scripts gives."""
     if isinstance(reply, bytes | int) or reply is None or len(reply) <= MARKS:
         raise ValueError("the script of contacts has returned no list")
-    at_ms, *told = map(_word, reply[MARKS:])
-    if told == ["behind"]:
+    at_ms, *words = map(_word, reply[MARKS:])
+    if words == ["behind"]:
         return Counts(int(at_ms), None)
     contacts = [claim.contact for claim in claims]
-    if len(told) != len(contacts) - contacts.count(None):
+    if len(words) != len(contacts) - contacts.count(None):
         raise ValueError("the script of contacts has returned another number of contacts")
-    texts = iter(told)
+    texts = iter(words)
     counts = [None if contact is None else _counted(contact, next(texts)) for contact in contacts]
     return Counts(int(at_ms), counts)
 
@@ -83,7 +83,7 @@ def look_reply(reply: Reply, looked_at: Sequence[Contact]) -> list[ContactCount]
     """Return what would be counted. Raises `ValueError` for a reply that no script of ours gives."""
     if isinstance(reply, bytes | int) or reply is None or len(reply) != len(looked_at):
         raise ValueError("the script of contacts has returned another number of contacts")
-    return [_counted(contact, _word(told)) for contact, told in zip(looked_at, reply, strict=True)]
+    return [_counted(contact, _word(text)) for contact, text in zip(looked_at, reply, strict=True)]
 
 
 def withdraw_call(keys: Keys, member: str, settlements: Sequence[Settlement]) -> ScriptCall | None:
@@ -125,14 +125,14 @@ def member_hash(member: str) -> str:
     return _text(blake2s(member.encode(), digest_size=MEMBER_BYTES).digest())
 
 
-def _word(told: Reply) -> str:
-    if not isinstance(told, bytes):
+def _word(reply: Reply) -> str:
+    if not isinstance(reply, bytes):
         raise ValueError("the script of contacts has returned something other than texts")  # noqa: TRY004
-    return told.decode(errors="replace")
+    return reply.decode(errors="replace")
 
 
-def _counted(contact: Contact, told: str) -> ContactCount:
-    match told.split():
+def _counted(contact: Contact, text: str) -> ContactCount:
+    match text.split():
         case ["counted", *over]:
             return ContactCount(over=tuple(_limit(contact.observed, place) for place in over))
         case ["full" | "lost" as how, place, wait_ms]:
@@ -144,7 +144,7 @@ def _counted(contact: Contact, told: str) -> ContactCount:
 def _limit(limits: Sequence[ContactLimit], place: str) -> ContactLimit:
     number = int(place)
     if not 1 <= number <= len(limits):
-        raise ValueError("the script of contacts names a limit that it was not told")
+        raise ValueError("the script of contacts names a limit that was not passed")
     return limits[number - 1]
 
 

@@ -182,13 +182,13 @@ def test_lists_and_live_suppressions() -> None:
     assert suppressions.found_in(NEW_YORK, ["a"]) is None
     assert suppressions.found_in(NEW_YORK, ["a", "b"]) == "b"
     assert list(suppressions.containing(NEW_YORK, ["a", "b"])) == ["b"]
-    assert suppressions.live.told(one) == told
+    assert suppressions.live.details(one) == told
     assert suppressions.live.remove(one)
     assert not suppressions.live.remove(one)
     assert one not in suppressions.live
-    assert suppressions.live.told(one) is None
+    assert suppressions.live.details(one) is None
     assert suppressions.live.add(one)
-    assert suppressions.live.told(one) is None  # it is kept elsewhere
+    assert suppressions.live.details(one) is None  # it is kept elsewhere
 
 
 def test_live_suppressions_are_bounded() -> None:

@@ -85,7 +85,7 @@ async def test_without_a_fleet_this_process_knows_everything() -> None:
     assert statuses(done.checks) == [STATUS.SUPPRESSED, STATUS.LISTED, STATUS.NOT_SUPPRESSED, STATUS.INVALID]
     first, second, *_, last = done.checks
     assert first == NumberChecked(STATUS.SUPPRESSED, HASHING.of(NUMBER).hex(), told, Lifetime.FILE)
-    assert (second.lists, second.told, second.lifetime) == (("dnc",), None, None)
+    assert (second.lists, second.details, second.lifetime) == (("dnc",), None, None)
     assert last.number_hash == ""
     assert (done.suppressed, done.complete, done.fleet) == (1, True, None)
     assert done.lists == {"dnc": ListRules(enforced_by=("day",))}
@@ -100,7 +100,7 @@ async def test_a_fleet_tells_what_all_replicas_have() -> None:
     assert statuses(done.checks) == [STATUS.SUPPRESSED] * 3 + [STATUS.NOT_SUPPRESSED]
     assert [one.everywhere for one in done.checks] == [True, False, False, False]
     assert [one.lifetime for one in done.checks] == [Lifetime.SHARED, Lifetime.SHARED, Lifetime.PROCESS, None]
-    assert done.checks[0].told == LiveSuppression(5.5, "Jon", "asked for it")
+    assert done.checks[0].details == LiveSuppression(5.5, "Jon", "asked for it")
     assert (done.suppressed, done.complete, done.fleet) == (3, True, ALL)
 
 

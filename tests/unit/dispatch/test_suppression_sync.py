@@ -95,7 +95,7 @@ class Replica:
     def beat(self, epoch: str = "1") -> None:
         suppressions = self.fleet.store.rules.suppressions
         assert suppressions is not None
-        self.sync.told(epoch, suppressions.newest())
+        self.sync.note_newest(epoch, suppressions.newest())
 
     def _changed(self) -> None:
         self.changes += 1

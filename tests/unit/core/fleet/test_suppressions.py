@@ -49,7 +49,7 @@ class Fleet:
         """Exchange once, after a beat; a reply that is lost has been carried out by the store."""
         self.now_ms += 10
         replica = self.replica(name)
-        replica.told(self.epoch, self.rules.newest())
+        replica.note_newest(self.epoch, self.rules.newest())
         offers = replica.offered()
         request = SuppressionsRequest(name, replica.seen, replica.after, KEY, len(replica) > 0, offers)
         reply = self.rules.exchange(self.now_ms, request)
@@ -146,7 +146,7 @@ def test_a_reply_from_before_a_loss_is_ignored() -> None:
     request = SuppressionsRequest("a", replica.seen, replica.after, KEY, offers=replica.offered())
     late = fleet.rules.exchange(fleet.now_ms, request)
     fleet.flush()
-    replica.told(fleet.epoch, fleet.rules.newest())
+    replica.note_newest(fleet.epoch, fleet.rules.newest())
     assert replica.read(late) == NOBODY
     assert replica.behind
     fleet.settle()
@@ -223,7 +223,7 @@ def test_a_page_from_before_an_own_action_does_not_undo_it() -> None:
     fleet.exchange("a")
     fleet.end("b", 1)
     replica = fleet.replica("a")
-    replica.told(fleet.epoch, fleet.rules.newest())
+    replica.note_newest(fleet.epoch, fleet.rules.newest())
     request = SuppressionsRequest("a", replica.seen, replica.after, KEY, offers=replica.offered())
     late = fleet.rules.exchange(fleet.now_ms, request)
     fleet.now_ms += 10
@@ -324,7 +324,7 @@ def test_a_replica_is_certain_once_it_has_read_everything() -> None:
     certain.append(replica.certain)
     assert replica.get(number(PAGE)) is not None
     fleet.flush()
-    replica.told(fleet.epoch, fleet.rules.newest())
+    replica.note_newest(fleet.epoch, fleet.rules.newest())
     certain.append(replica.certain)
     fleet.settle()
     assert [*certain, replica.certain] == [False, False, True, False, True]
