@@ -176,7 +176,8 @@ class Gateway:
     def log_state(self) -> None:
         """Log the numbers of open streams and outstanding requests, which must not grow without load."""
         log.info(
-            "state: %d tasks, %d streams, %d dial requests held, %d calls under way, %d tokens remembered",
+            "state: %d tasks, %d streams, %d dial requests outstanding, "
+            "%d calls under way, %d tokens remembered",
             len(asyncio.all_tasks()),
             self.grpc.dial_requests.streams,
             self.engine.outstanding,

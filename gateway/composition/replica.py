@@ -7,7 +7,7 @@ from gateway.composition.part_settings import limits_of
 from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
+from gateway.dispatch.fleet import Fleet, FleetSetup, ReplicaDependencies, build_replica
 
 
 class Replica(NamedTuple):
@@ -30,7 +30,7 @@ def replica_of(basis: Basis, engine: Engine | None, fleet: FleetSetup | None) ->
     port, clock = basis.port, basis.clock
     sender = RetryingSender(port, basis.telemetry, clock.now, basis.rng, expiry_now=clock.epoch_now)
     if fleet is not None:
-        around = Surroundings(
+        dependencies = ReplicaDependencies(
             sender,
             basis.telemetry,
             basis.supervisor,
@@ -40,7 +40,7 @@ def replica_of(basis: Basis, engine: Engine | None, fleet: FleetSetup | None) ->
             port.campaign_problem,
             port.takes_channels,
         )
-        core, dispatcher, member = build_replica(fleet, limits_of(basis.settings), around)
+        core, dispatcher, member = build_replica(fleet, limits_of(basis.settings), dependencies)
         return Replica(core, dispatcher, sender, member)
     engine = engine or Engine(
         limits_of(basis.settings), basis.rng, port.campaign_problem, takes_channels=port.takes_channels

@@ -106,7 +106,7 @@ class Fleet:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ReplicaDependencies:
     """What a replica needs besides the shared state. `now` and `gained` are the clock of the gateway."""
 
     sender: CallSender
@@ -120,10 +120,10 @@ class Surroundings:
 
 
 def build_replica(
-    setup: FleetSetup, limits: Limits, around: Surroundings
+    setup: FleetSetup, limits: Limits, dependencies: ReplicaDependencies
 ) -> tuple[Engine, Dispatcher, Fleet]:
     """Return a replica: its engine, its dispatcher, and its part of the fleet. Nothing runs yet."""
-    engine = _engine(setup, limits, around)
+    engine = _engine(setup, limits, dependencies)
     permits, ledger = engine.fleet_permits, engine.fleet_ledger
     assert permits is not None  # noqa: S101 - it exists in a fleet
     assert ledger is not None  # noqa: S101
@@ -132,48 +132,52 @@ def build_replica(
         ledger,
         setup.member,
         lambda: [each.member for each in permits.members if not each.lost],
-        around.now,
+        dependencies.now,
         limits.replay_window_s,
         setup.fingerprint_key,
         again_after_s=setup.again_after_s,
     )
     dispatcher = Dispatcher(
         engine,
-        around.sender,
-        around.telemetry,
-        around.now,
-        around.supervisor,
-        around.gained,
+        dependencies.sender,
+        dependencies.telemetry,
+        dependencies.now,
+        dependencies.supervisor,
+        dependencies.gained,
         claims,
     )
-    control = FleetControl(dispatcher.campaign_actions, around.now, around.supervisor, record=setup.state.act)
+    control = FleetControl(
+        dispatcher.campaign_actions, dependencies.now, dependencies.supervisor, record=setup.state.act
+    )
     member = FleetMember(
         Member(setup.member, setup.name),
         lambda beat: first_reply(lambda: setup.state.beat(beat), setup.again_after_s),
         permits,
         control,
-        around.now,
+        dependencies.now,
         dispatcher.wake,
         setup.longest_outage_s,
         setup.ended,
         engine.shared_conditions,
     )
-    suppressions = SuppressionSync(setup.state, member, permits, around.now, control.clock, dispatcher.wake)
+    suppressions = SuppressionSync(
+        setup.state, member, permits, dependencies.now, control.clock, dispatcher.wake
+    )
     _connect(member, dispatcher, claims, control, suppressions)
     return engine, dispatcher, Fleet(setup, member, claims, control, suppressions)
 
 
-def _engine(setup: FleetSetup, limits: Limits, around: Surroundings) -> Engine:
+def _engine(setup: FleetSetup, limits: Limits, dependencies: ReplicaDependencies) -> Engine:
     settings = FleetSettings(
         limits.call_rate, limits.call_burst, limits.replay_window_s, setup.longest_outage_s
     )
     return Engine(
         limits,
-        around.rng,
-        around.campaign_problem,
+        dependencies.rng,
+        dependencies.campaign_problem,
         fleet_member=setup.member,
         fleet_quota=QuotaMember(setup.member, setup.name, settings),
-        takes_channels=around.takes_channels,
+        takes_channels=dependencies.takes_channels,
     )
 
 

@@ -13,7 +13,7 @@ PROCESS = Row(
             (named(total("ready"), "ready"), named(total("draining"), "draining")),
         ),
         Panel(
-            "Leaving for",
+            "Draining for",
             "s",
             "Near DIAL_GATEWAY_DRAIN_GRACE: the remaining requests are answered unsent.",
             (largest("drain_elapsed_seconds", "instance"),),

@@ -11,7 +11,9 @@ from tests.faults.processes import Service
 
 EVERY_S = 1.0
 ANSWER_S = 5.0
-_STATE = re.compile(r"state: (\d+) tasks, (\d+) streams, (\d+) dial requests held.* (\d+) tokens remembered")
+_STATE = re.compile(
+    r"state: (\d+) tasks, (\d+) streams, (\d+) dial requests outstanding.* (\d+) tokens remembered"
+)
 
 
 @dataclass(frozen=True, slots=True)

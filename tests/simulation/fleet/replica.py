@@ -8,7 +8,7 @@ from gateway.connect.retry import RetryingSender
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind
-from gateway.dispatch.fleet import FleetSetup, Surroundings, build_replica
+from gateway.dispatch.fleet import FleetSetup, ReplicaDependencies, build_replica
 from gateway.dispatch.fleet_control import ActionResult
 from gateway.dispatch.fleet_member import Ended
 from gateway.runtime.clock import SystemClock
@@ -52,8 +52,10 @@ class Replica:
         self.supervisor = Supervisor()
         sender = RetryingSender(self.port, TELEMETRY, self.clock.now, rng, expiry_now=self.clock.epoch_now)
         setup = FleetSetup(state, member, name, longest_outage_s, b"key", ended)
-        around = Surroundings(sender, TELEMETRY, self.supervisor, rng, self.clock.now, self.clock.gained)
-        self.engine, self.dispatcher, self.fleet = build_replica(setup, limits, around)
+        dependencies = ReplicaDependencies(
+            sender, TELEMETRY, self.supervisor, rng, self.clock.now, self.clock.gained
+        )
+        self.engine, self.dispatcher, self.fleet = build_replica(setup, limits, dependencies)
         if guard is not None:
             self.engine.guarding.use(guard)
         self._tasks: list[asyncio.Task[None]] = []
