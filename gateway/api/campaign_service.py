@@ -1,11 +1,10 @@
 """CampaignService: lists and watches campaigns, and translates hold, release and purge."""
 
 import asyncio
-import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 
@@ -15,51 +14,24 @@ from gateway.access.actions import CampaignRight as Right
 from gateway.access.grants import AccessControl, Caller
 from gateway.api.authorization import Authorizer, actor_of
 from gateway.api.campaign_filter import described_differently, matching, merged
+from gateway.api.operation_call import completed, end_after_bug
 from gateway.api.visible_campaigns import VisibleCampaigns
 from gateway.api.wire import campaigns as wire
 from gateway.api.wire.status_details import ErrorReason, end_call
-from gateway.control.operations import (
-    CampaignOperations,
-    DirectoryUnread,
-    HoldLimitReached,
-    InvalidOperation,
-    NotOnHold,
-    OperationError,
-    Operator,
-    ReleaseNotShared,
-    UnclearName,
-    UnknownCampaign,
-)
+from gateway.control.operations import CampaignOperations, Operator
 from gateway.control.snapshots import ReplicaSeen, StatusSnapshot, StatusSnapshots
 from gateway.core.views.campaign_status import CampaignRow
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.supervision import trace_of
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
-log = logging.getLogger(__name__)
-
 WATCHERS, CALLER_WATCHERS = 100, 20
 """Limits of open watches: in total, and of one caller, so that one caller cannot use them all."""
-_BUG = "a call about campaigns met a bug:\n%s"
 DRAINING = "this replica is shutting down: watch another one"
-_REASONS: dict[type[OperationError], ErrorReason] = {
-    InvalidOperation: ErrorReason.INVALID_FIELD,
-    UnknownCampaign: ErrorReason.CAMPAIGN_NOT_FOUND,
-    UnclearName: ErrorReason.AMBIGUOUS_NAME,
-    DirectoryUnread: ErrorReason.DIRECTORY_UNREAD,
-    NotOnHold: ErrorReason.NOT_HELD,
-    HoldLimitReached: ErrorReason.HOLD_LIMIT,
-    ReleaseNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
-}
-_REFUSALS = (wire.BadRequest, OperationError, grpc.aio.AbortError)
-"""What ends a call without a bug of the gateway."""
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
 OperationRequest = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
 
 
@@ -104,22 +76,22 @@ class CampaignServicer(CampaignServiceServicer):
     async def ListCampaigns(  # noqa: N802, D102
         self, request: pb.ListCampaignsRequest, context: "Context"
     ) -> pb.ListCampaignsResponse:
-        return await self._answered(self._list, request, context)
+        return await completed(self._list(request, context), context)
 
     async def HoldCampaign(  # noqa: N802, D102
         self, request: pb.HoldCampaignRequest, context: "Context"
     ) -> pb.HoldCampaignResponse:
-        return await self._answered(self._hold, request, context)
+        return await completed(self._hold(request, context), context)
 
     async def ReleaseCampaign(  # noqa: N802, D102
         self, request: pb.ReleaseCampaignRequest, context: "Context"
     ) -> pb.ReleaseCampaignResponse:
-        return await self._answered(self._release, request, context)
+        return await completed(self._release(request, context), context)
 
     async def PurgeCampaign(  # noqa: N802, D102
         self, request: pb.PurgeCampaignRequest, context: "Context"
     ) -> pb.PurgeCampaignResponse:
-        return await self._answered(self._purge, request, context)
+        return await completed(self._purge(request, context), context)
 
     async def WatchCampaigns(  # noqa: N802, D102
         self, request: pb.WatchCampaignsRequest, context: "Context"
@@ -139,7 +111,7 @@ class CampaignServicer(CampaignServiceServicer):
             async for response in self._watch(interval_s, ended, caller):
                 yield response
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
-            await _broken(bug, context)
+            await end_after_bug(bug, context)
         if self._draining.is_set():
             await end_call(context, ErrorReason.DRAINING, DRAINING)
 
@@ -271,42 +243,6 @@ class CampaignServicer(CampaignServiceServicer):
         row = await self._snapshots.whole(self._dispatcher.row(campaign_id))
         described = wire.Describing(self._clock.now(), self._clock.wall_offset(), self._directory.table)
         return wire.campaign(described, row)
-
-    async def _answered(
-        self,
-        handler: Callable[[Request, "Context"], Awaitable[Response]],
-        request: Request,
-        context: "Context",
-    ) -> Response:
-        """Run a handler, and end the call if the request is invalid or the handler fails."""
-        handling = asyncio.ensure_future(handler(request, context))
-        try:
-            # Shielded: a purge and its audit record are completed even if the caller disconnects.
-            return await asyncio.shield(handling)
-        except asyncio.CancelledError:
-            handling.add_done_callback(_ended_alone)
-            raise
-        except wire.BadRequest as bad:
-            await end_call(context, ErrorReason.INVALID_FIELD, str(bad))
-        except OperationError as refused:
-            await end_call(context, _REASONS[type(refused)], str(refused))
-        except grpc.aio.AbortError:
-            raise
-        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
-            await _broken(bug, context)
-
-
-def _ended_alone(handling: "asyncio.Future[Response]") -> None:
-    """Log the bug of a call whose caller is gone. Other errors need no report."""
-    found = None if handling.cancelled() else handling.exception()
-    if isinstance(found, Exception) and not isinstance(found, _REFUSALS):
-        log.error(_BUG, trace_of(found))
-
-
-async def _broken(bug: Exception, context: "Context") -> NoReturn:
-    """End a call after a bug, without the text of the exception: it may contain personal data."""
-    log.error(_BUG, trace_of(bug))
-    await end_call(context, ErrorReason.INTERNAL, "an internal error of the gateway; see its log")
 
 
 async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:

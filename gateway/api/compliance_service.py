@@ -1,10 +1,9 @@
 """ComplianceService: suppresses numbers, allows them again, looks them up, and checks dial requests."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
@@ -17,31 +16,23 @@ from gateway.api.authorization import Authorizer, actor_of
 from gateway.api.campaign_names import NamedCampaigns, is_name
 from gateway.api.method_handlers import only_message, unary
 from gateway.api.open_checks import OpenChecks
+from gateway.api.operation_call import completed, end_after_bug
 from gateway.api.wire import compliance as wire
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import Incoming, TooLargeError, Unreadable, UnreadableError
 from gateway.api.wire.status_details import ErrorReason, end_call
 from gateway.control.number_checks import NumberChecks
-from gateway.control.operations import InvalidOperation, OperationError, Operator
+from gateway.control.operations import Operator
 from gateway.control.suppressions import (
-    EndNotShared,
-    NotSuppressed,
     NumberOperations,
-    SuppressionLimitReached,
-    SuppressionNotKept,
-    SuppressionNotShared,
-    SuppressionsUnread,
 )
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.intake.dry_run import Checked, CheckedKind, refused
 from gateway.core.model import Answer, DialRequest, Reason
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
-from gateway.runtime.supervision import trace_of
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
-
-log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ComplianceService"].full_name
 LONGEST_LIST, CHECKED_AT_ONCE = 1_000, 20
@@ -49,16 +40,6 @@ LONGEST_LIST, CHECKED_AT_ONCE = 1_000, 20
 all numbers must be looked up."""
 NUMBERS_AT_ONCE = 1_000
 """The most numbers in one look-up."""
-_BUG = "a call about compliance met a bug:\n%s"
-_REASONS: dict[type[OperationError], ErrorReason] = {
-    InvalidOperation: ErrorReason.INVALID_FIELD,
-    NotSuppressed: ErrorReason.NOT_SUPPRESSED,
-    SuppressionLimitReached: ErrorReason.SUPPRESSION_LIMIT,
-    SuppressionNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
-    SuppressionsUnread: ErrorReason.SHARED_STATE_UNREACHABLE,
-    EndNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
-    SuppressionNotKept: ErrorReason.SUPPRESSION_NOT_KEPT,
-}
 _NOT_ALLOWED = Checked(CheckedKind.REJECT, Reason.ACCESS_DENIED, AccessRefusal.CAMPAIGN.text)
 _NOT_YET = Checked(
     CheckedKind.NOT_ACCEPT,
@@ -149,23 +130,14 @@ class ComplianceServicer:
 
     async def _answered(
         self,
-        handler: Callable[[Any, Operator], Awaitable[Response]],
+        handler: Callable[[Any, Operator], Coroutine[Any, Any, Response]],
         request: NumberRequest,
         context: "Context",
     ) -> Response:
-        """Authorize and run a handler, and end the call if the request is invalid or the handler fails."""
+        """Authorize the caller and run a handler; end the call if either is refused or fails."""
         caller = await self._authorizer.may_with_numbers(_RIGHTS[type(request)], context)
-        handling = asyncio.ensure_future(handler(request, Operator(actor_of(caller), request.reason)))
-        try:
-            # Shielded: a suppression and its audit record are completed even if the caller disconnects.
-            return await asyncio.shield(handling)
-        except asyncio.CancelledError:
-            handling.add_done_callback(_ended_alone)
-            raise
-        except OperationError as refusal:
-            await end_call(context, _REASONS[type(refusal)], str(refusal))
-        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
-            await _broken(bug, context)
+        operator = Operator(actor_of(caller), request.reason)
+        return await completed(handler(request, operator), context)
 
     # --- checks ---------------------------------------------------------------------------------------
 
@@ -183,7 +155,7 @@ class ComplianceServicer:
         except UnreadableError:
             await end_call(context, ErrorReason.UNREADABLE_MESSAGE, "this is no CheckDialRequestsRequest")
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
-            await _broken(bug, context)
+            await end_after_bug(bug, context)
 
     async def _message(self, messages: AsyncIterator[bytes], context: "Context") -> Incoming:
         """Read the message of a check, whose fields have the numbers of a message of a stream."""
@@ -244,16 +216,3 @@ class ComplianceServicer:
         if may_dial or problem_with_campaign(campaign_id) is not None:  # the latter is refused with its rule
             return campaign_id
         return _NOT_YET if permission.undecided(grant, campaign_id) else _NOT_ALLOWED
-
-
-def _ended_alone(handling: "asyncio.Future[Any]") -> None:
-    """Log the bug of a call whose caller is gone. Refusals need no report."""
-    found = None if handling.cancelled() else handling.exception()
-    if isinstance(found, Exception) and not isinstance(found, OperationError):
-        log.error(_BUG, trace_of(found))
-
-
-async def _broken(bug: Exception, context: "Context") -> NoReturn:
-    """End a call after a bug, without the text of the exception: it may contain personal data."""
-    log.error(_BUG, trace_of(bug))
-    await end_call(context, ErrorReason.INTERNAL, "an internal error of the gateway; see its log")

@@ -14,6 +14,7 @@ import dialgateway
 from dialgateway import CampaignState, DialGatewayClient, HeldRequests
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
+from gateway.api.operation_call import completed
 from gateway.core.campaigns.holds import HOLD_LIMIT, Hold
 from gateway.simulator import FaultKind
 from tests.integration.world import CAMPAIGN, World, dial, dials, until, verdicts, world_of
@@ -193,20 +194,18 @@ async def test_the_error_of_an_abandoned_call_is_retrieved(
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     refusing, refused = asyncio.Event(), asyncio.Event()
 
-    async def handler(_: object, __: object) -> None:
+    async def operation() -> None:
         refusing.set()
         await refused.wait()
         raise error
 
-    async with world_of() as world:
-        answered = world.gateway.grpc.campaigns._answered(handler, None, cast("Any", None))
-        call = asyncio.create_task(answered)
-        await refusing.wait()
-        call.cancel()
-        await asyncio.wait([call])
-        refused.set()
-        await asyncio.sleep(0.01)
-    del call, answered
+    call = asyncio.create_task(completed(operation(), cast("Any", None)))
+    await refusing.wait()
+    call.cancel()
+    await asyncio.wait([call])
+    refused.set()
+    await asyncio.sleep(0.01)
+    del call
     gc.collect()
     assert unhandled == []
     assert caplog.text.count("met a bug") == logged

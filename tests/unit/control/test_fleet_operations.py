@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from gateway.api.campaign_service import _REASONS as GRPC_REASONS
+from gateway.api.operation_call import REASONS as GRPC_REASONS
 from gateway.api.wire import campaigns as wire
 from gateway.control.audit import Actor, Audit, IdentifiedBy, Interface
 from gateway.control.console_view import _STATUS as HTTP_STATUS
