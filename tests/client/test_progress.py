@@ -51,7 +51,7 @@ async def test_a_terminal_gets_a_bar_and_lines_above_it(monkeypatch: pytest.Monk
     terminal = Terminal()
     state = ProgressState(0.0, 2, Counter(ACCEPTED=1), lambda: ["campaign c is HELD: [red]x[/red]"])
     progress = Progress(state, terminal, quiet=False)
-    progress.say("line 7: [bold]is :phone: bad[/bold]")
+    progress.write_line("line 7: [bold]is :phone: bad[/bold]")
     progress.finish()
     shown = terminal.getvalue()
     assert "line 7: [bold]is :phone: bad[/bold]" in shown
@@ -64,7 +64,7 @@ def test_a_terminal_that_cannot_be_redrawn_gets_lines(monkeypatch: pytest.Monkey
     monkeypatch.setenv("TERM", "dumb")
     terminal = Terminal()
     progress = Progress(ProgressState(0.0, 2, Counter(ACCEPTED=1)), terminal, quiet=False)
-    progress.say("line 7: is bad")
+    progress.write_line("line 7: is bad")
     progress.finish()
     assert terminal.getvalue() == "line 7: is bad\n"
 

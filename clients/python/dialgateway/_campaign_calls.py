@@ -139,7 +139,7 @@ class CampaignCalls(ABC):
             try:
                 yield stub(channel)
             except grpc.aio.AioRpcError as error:
-                raise wire.failure_of(error, error.code(), error.details()) from error
+                raise wire.failure_of_operation(error, error.code(), error.details()) from error
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -246,6 +246,6 @@ class SyncCampaignCalls(ABC):
                 code, details = error.code(), error.details()
                 if code is grpc.StatusCode.CANCELLED:
                     raise ClientClosed("the client was closed") from error
-                raise wire.failure_of(error, code, details) from error
+                raise wire.failure_of_operation(error, code, details) from error
             except ValueError as error:  # raised by a closed channel
                 raise ClientClosed("the client is closed") from error

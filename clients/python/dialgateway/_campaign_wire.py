@@ -160,7 +160,7 @@ class WatchedCampaigns:
         return CampaignsSeen(message.as_of.ToDatetime(UTC), in_order, changed, replicas(message.replicas))
 
 
-def failure_of(error: grpc.RpcError, code: grpc.StatusCode, text: str | None) -> CallFailed:
+def failure_of_operation(error: grpc.RpcError, code: grpc.StatusCode, text: str | None) -> CallFailed:
     """Return the error for the status that ended a call, with the gRPC error as its cause."""
     details = details_of(error)
     failure = from_status(code, text, (), details)

@@ -47,7 +47,7 @@ from dialgateway.dialctl.connections_command import ConnectionsArguments, print_
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.number_arguments import NumberArguments, SuppressionsArguments
 from dialgateway.dialctl.send_arguments import CheckArguments
-from dialgateway.dialctl.terminal import accept_all_characters, tell
+from dialgateway.dialctl.terminal import accept_all_characters, write_lines
 
 USAGE, INTERRUPTED = 2, 130
 
@@ -58,14 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except UnusableFile as error:
-        tell(sys.stderr, *f"dialctl: {error}".split("\n"))
+        write_lines(sys.stderr, *f"dialctl: {error}".split("\n"))
         return USAGE
     except OSError as error:
-        tell(sys.stderr, f"dialctl: {error.filename or 'input or output'}: {error.strerror}")
+        write_lines(sys.stderr, f"dialctl: {error.filename or 'input or output'}: {error.strerror}")
         return USAGE
     except KeyboardInterrupt:
         # The second Ctrl-C. The first one ends the command normally, with a complete results file.
-        tell(sys.stderr, "", "dialctl: interrupted")
+        write_lines(sys.stderr, "", "dialctl: interrupted")
         return INTERRUPTED
 
 

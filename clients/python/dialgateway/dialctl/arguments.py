@@ -12,7 +12,7 @@ from dialgateway.dialctl.completion import CompletionArguments, add_completion
 from dialgateway.dialctl.connections_command import ConnectionsArguments, add_connections
 from dialgateway.dialctl.number_arguments import NumberArguments, SuppressionsArguments, add_number_commands
 from dialgateway.dialctl.send_arguments import CheckArguments, SendArguments, add_check, add_send
-from dialgateway.dialctl.terminal import tell
+from dialgateway.dialctl.terminal import write_lines
 
 Arguments = (
     SendArguments
@@ -56,5 +56,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         from importlib.metadata import version
 
-        tell(sys.stdout, f"dialctl {version('dial-gateway-client')}")
+        write_lines(sys.stdout, f"dialctl {version('dial-gateway-client')}")
         parser.exit()

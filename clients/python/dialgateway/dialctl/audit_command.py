@@ -13,7 +13,7 @@ from dialgateway.dialctl.audit_hashes import read_key
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.output_format import OutputFormat, print_json
 from dialgateway.dialctl.phone_numbers import BadNumber, PhoneNumbers
-from dialgateway.dialctl.terminal import tell
+from dialgateway.dialctl.terminal import write_lines
 
 WHOLE, NOT_WHOLE = 0, 1
 CALLED, MAY_BE_CALLED, REFUSED = "accepted", "possibly_sent", "refused"
@@ -39,7 +39,9 @@ def audit(arguments: AuditArguments) -> int:
     if arguments.output is OutputFormat.JSON:
         print_json(_document(report, len(arguments.files)))
     else:
-        tell(sys.stdout, *_lines(report, len(arguments.files), wide=arguments.output is OutputFormat.WIDE))
+        write_lines(
+            sys.stdout, *_lines(report, len(arguments.files), wide=arguments.output is OutputFormat.WIDE)
+        )
     return NOT_WHOLE if report.gap_count else WHOLE
 
 

@@ -19,7 +19,7 @@ from dialgateway.dialctl.campaign_table import (
     table_lines,
     wide_lines,
 )
-from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
+from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, write_error
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
 from dialgateway.dialctl.terminal import rich_console, unambiguous
 from dialgateway.errors import CallFailed, GatewayUnavailable
@@ -45,7 +45,7 @@ async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     else:
         _print(*(table_lines(campaigns) if campaigns else ["no campaigns"]))
     if others := missing_replicas(seen):
-        say(others.removeprefix("; "))
+        write_error(others.removeprefix("; "))
     return DONE
 
 
@@ -80,7 +80,7 @@ async def _targets(client: DialGatewayClient, arguments: CampaignArguments) -> l
     if command == "purge" and not arguments.yes:
         queued = sum(campaign.queued for campaign in await _found(client, text))
         if not await _confirmed(f"remove {queued:,} queued dial requests of {unambiguous(text)}? [y/N] "):
-            say("nothing was removed")
+            write_error("nothing was removed")
             return []
     return [text]
 
@@ -94,13 +94,13 @@ async def _targets_of_pattern(client: DialGatewayClient, arguments: CampaignArgu
         found = [campaign for campaign in found if campaign.hold is not None]
     if not found:
         kind = "held campaign" if command == "release" else "campaign"
-        say(f"no {kind} matches {text}, so nothing was done{missing_replicas(seen)}")
+        write_error(f"no {kind} matches {text}, so nothing was done{missing_replicas(seen)}")
         return []
     for campaign in found:
         sys.stderr.write(f"{campaign_line(campaign)}\n")
     what = f"{len(found):,} campaign{'s' if len(found) > 1 else ''}{missing_replicas(seen)}"
     if not arguments.yes and not await _confirmed(f"{command} {what}? [y/N] "):
-        say("nothing was done")
+        write_error("nothing was done")
         return []
     return [campaign.campaign_id for campaign in found]
 
@@ -128,7 +128,7 @@ async def _act(client: DialGatewayClient, arguments: CampaignArguments, target: 
     except CallFailed as error:
         unknown = kind is ActionKind.HOLD and error.code is StatusCode.NOT_FOUND
         hint = "; if the id is right, use --in-advance" if unknown and not target.startswith("name:") else ""
-        say(f"{target}: {error}{hint}")
+        write_error(f"{target}: {error}{hint}")
         return NOT_DONE
     return _done(done, arguments, *_texts_of(kind, done))
 
@@ -155,7 +155,7 @@ def _done(done: ActionDone, arguments: CampaignArguments, text: str, without_sto
     if problem and done.confirmation is not None and done.confirmation.only_here:
         problem += f"; {without_store}"
     if problem:
-        say(problem)
+        write_error(problem)
     return NOT_DONE if problem else DONE
 
 

@@ -25,7 +25,7 @@ from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_j
 from dialgateway.dialctl.results_file import check_usable
 from dialgateway.dialctl.rules_check import RulesCheck
 from dialgateway.dialctl.send_arguments import CheckArguments
-from dialgateway.dialctl.terminal import tell
+from dialgateway.dialctl.terminal import write_lines
 
 NOTHING_WRONG, SOMETHING_WRONG, NOT_ASKED = 0, 1, 3
 
@@ -45,19 +45,19 @@ def check(arguments: CheckArguments) -> int:
         RulesCheck(arguments.gateway, arguments.list.expires_in) as rules,
     ):
         if not as_json:
-            tell(sys.stdout, *leads.notes_before(), *_columns(leads.layout, arguments))
+            write_lines(sys.stdout, *leads.notes_before(), *_columns(leads.layout, arguments))
         with findings:
             _read_all(leads, rules, findings)
         if as_json:
             print_json({"summary": findings.document(rules)})
         else:
-            tell(sys.stdout, *leads.notes_after(), *findings.lines(rules))
+            write_lines(sys.stdout, *leads.notes_after(), *findings.lines(rules))
     return _exit_code(arguments, rules, findings)
 
 
 def _exit_code(arguments: CheckArguments, rules: RulesCheck, findings: _Findings) -> int:
     if rules.problem and arguments.gateway is not None:
-        tell(sys.stderr, f"dialctl: the rules of the gateway were NOT checked: {rules.problem}")
+        write_lines(sys.stderr, f"dialctl: the rules of the gateway were NOT checked: {rules.problem}")
         if arguments.must_ask:
             return NOT_ASKED
     return SOMETHING_WRONG if findings.wrong else NOTHING_WRONG
@@ -198,7 +198,7 @@ class _Findings:
         if shown and self._output is not OutputFormat.JSON:
             self._shown += 1
             if self._shown <= LINES_SHOWN:
-                tell(sys.stdout, f"line {line}: {problem}")
+                write_lines(sys.stdout, f"line {line}: {problem}")
 
     def _show(self, lead: Lead, checked: DialCheck | None) -> None:
         """Print a lead, if each is to be printed."""
@@ -211,7 +211,7 @@ class _Findings:
             print_json({**about, "verdict": "NOT_CHECKED", **found})
             return
         verdict = "not checked" if checked is None else checked.verdict
-        tell(sys.stdout, f"line {lead.line}: {lead.client_token} {verdict}{_instants(checked)}")
+        write_lines(sys.stdout, f"line {lead.line}: {lead.client_token} {verdict}{_instants(checked)}")
 
 
 def _why(checked: DialCheck) -> str:

@@ -14,7 +14,7 @@ from dialgateway.dialctl.connections_file import (
     read_connections,
 )
 from dialgateway.dialctl.output_format import OutputFormat, add_output, print_json
-from dialgateway.dialctl.terminal import tell
+from dialgateway.dialctl.terminal import write_lines
 
 _FILE = f"""\
 The file is $XDG_CONFIG_HOME/dialctl/connections.toml (~/.config/dialctl/connections.toml), or the path in
@@ -63,15 +63,15 @@ def print_connections(arguments: ConnectionsArguments) -> int:
         )
         return 0
     if not found.by_name:
-        tell(sys.stdout, f"no connections in {found.path}")
+        write_lines(sys.stdout, f"no connections in {found.path}")
     for name in sorted(found.by_name):
         values = _values(found, name)
         default = " (default)" if values["default"] else ""
         tls = "with TLS" if values["tls"] else "without TLS"
-        tell(sys.stdout, f"{name}{default}: {values['gateway']}, {tls}")
+        write_lines(sys.stdout, f"{name}{default}: {values['gateway']}, {tls}")
         if arguments.output is OutputFormat.WIDE:
             shown = [f"  {key}: {value}" for key, value in values.items() if key.startswith("tls_") and value]
-            tell(sys.stdout, *shown)
+            write_lines(sys.stdout, *shown)
     return 0
 
 

@@ -23,15 +23,15 @@ async def run_with_client(gateway: Connection, command: Callable[[DialGatewayCli
         try:
             return await command(client)
         except GatewayUnavailable as error:
-            say(f"cannot reach the gateway at {gateway.target}: {error}")
+            write_error(f"cannot reach the gateway at {gateway.target}: {error}")
             return UNREACHABLE
         except CallFailed as error:
-            say(str(error))
+            write_error(str(error))
             return NOT_DONE
         except asyncio.CancelledError:  # Ctrl-C
             return INTERRUPTED
 
 
-def say(text: str) -> None:
+def write_error(text: str) -> None:
     """Write a line about a command to stderr."""
     sys.stderr.write(f"dialctl: {unambiguous(text)}\n")

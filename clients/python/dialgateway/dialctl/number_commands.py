@@ -7,10 +7,10 @@ import sys
 from dialgateway.client import DialGatewayClient
 from dialgateway.compliance import NumberAllowed, NumberSuppressed, SuppressionLifetime
 from dialgateway.dialctl.campaign_table import confirmation_texts
-from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
+from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, write_error
 from dialgateway.dialctl.number_arguments import NumberArguments
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
-from dialgateway.dialctl.terminal import tell
+from dialgateway.dialctl.terminal import write_lines
 
 _LIFETIMES = {
     SuppressionLifetime.PROCESS: (
@@ -33,7 +33,7 @@ async def _suppress(client: DialGatewayClient, arguments: NumberArguments) -> in
     already = ", as it was before" if done.already_suppressed else ""
     code = _done(done, arguments, f"the number is suppressed{already}")
     if done.lifetime in _LIFETIMES:
-        say(_LIFETIMES[done.lifetime])
+        write_error(_LIFETIMES[done.lifetime])
     return code
 
 
@@ -51,7 +51,7 @@ def _done(done: NumberSuppressed | NumberAllowed, arguments: NumberArguments, te
         lines = [text, *([confirmed] if confirmed else [])]
         if arguments.output is OutputFormat.WIDE:
             lines.append(f"hash of the number: {done.number_hash}")
-        tell(sys.stdout, *lines)
+        write_lines(sys.stdout, *lines)
     if problem:
-        say(problem)
+        write_error(problem)
     return NOT_DONE if problem else DONE

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dialgateway.dialctl.terminal import tell
+from dialgateway.dialctl.terminal import write_lines
 
 IN_SECONDS = frozenset({"oldest_wait", "retry_after"})
 """The fields that hold durations: JSON has them in seconds, under their name and `_s`, or null."""
@@ -71,4 +71,4 @@ def fields_json(value: DataclassInstance) -> dict[str, object]:
 
 def print_json(document: Mapping[str, object]) -> None:
     """Print a document as one line. Characters outside of ASCII are escapes, so no terminal obeys them."""
-    tell(sys.stdout, json.dumps(as_json(document), separators=(",", ":")))
+    write_lines(sys.stdout, json.dumps(as_json(document), separators=(",", ":")))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
-from dialgateway.dialctl.terminal import printable, rich_console, tell
+from dialgateway.dialctl.terminal import printable, rich_console, write_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -73,7 +73,7 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """Shows the state on `stream` until cancelled; `say` writes other lines without damaging the bar."""
+    """Shows the state on `stream` until cancelled; `write_line` writes other lines above the bar."""
 
     def __init__(self, state: ProgressState, stream: TextIO, *, quiet: bool) -> None:
         self._state = state
@@ -98,17 +98,17 @@ class Progress:
             self._bar.finish()
             self._bar = None
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Write one line, above the bar if there is one."""
         if self._bar is not None:
-            self._bar.say(printable(line))
+            self._bar.write_line(printable(line))
         else:
-            tell(self._stream, line)
+            write_lines(self._stream, line)
 
     def _write_plain(self) -> None:
         conditions = set(self._state.conditions())
         new = sorted(conditions - self._conditions_shown)  # each one once while it lasts
-        tell(self._stream, plain_line(self._state, time.monotonic()), *(f"  {line}" for line in new))
+        write_lines(self._stream, plain_line(self._state, time.monotonic()), *(f"  {line}" for line in new))
         self._conditions_shown = conditions
 
 
@@ -131,7 +131,7 @@ class _Bar:
         with contextlib.suppress(OSError):
             self._live.refresh()
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Write a line above the bar."""
         with contextlib.suppress(OSError):
             self._console.print(line, soft_wrap=True)

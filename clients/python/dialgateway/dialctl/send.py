@@ -29,7 +29,7 @@ from dialgateway.dialctl.results_file import (
 )
 from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.dialctl.summary import Summary
-from dialgateway.dialctl.terminal import tell
+from dialgateway.dialctl.terminal import write_lines
 from dialgateway.errors import ClientClosed
 from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialResult, Outcome
@@ -52,7 +52,7 @@ async def send(arguments: SendArguments) -> int:
         handover_log.rows_before = previous.rows
         options = arguments.list
         if previous.anything and not options.is_regular:
-            tell(
+            write_lines(
                 sys.stderr,
                 "dialctl: reading the whole list first, because an earlier run has sent some of it",
             )
@@ -127,7 +127,7 @@ class _Run:
         """Send everything, write a line for each lead without an answer, and print the summary."""
         if not self._arguments.quiet:
             for note in self._list.notes_before():
-                self._progress.say(f"dialctl: {note}")
+                self._progress.write_line(f"dialctl: {note}")
         leads = self._leads()
         try:
             interrupted = await self._send(client, leads)
@@ -230,9 +230,9 @@ class _Run:
             return
         shown = self._state.outcomes[INVALID_ROW]
         if shown <= LINES_SHOWN:
-            self._progress.say(f"line {row.line}: {row.problem}")
+            self._progress.write_line(f"line {row.line}: {row.problem}")
         elif shown - row.leads <= LINES_SHOWN:
-            self._progress.say("more bad rows are listed in the results file only")
+            self._progress.write_line("more bad rows are listed in the results file only")
 
     def _drop(self, sender: CampaignSender) -> None:
         """Write the leads that a sender will not send, so that they do not use memory until the end."""
@@ -267,12 +267,12 @@ class _Run:
         # ClientClosed is not an error: the client is closed when the user interrupts.
         errors = {str(error.args[0]) for error in raised if not isinstance(error, ClientClosed)}
         for error in sorted(errors):
-            self._progress.say(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
+            self._progress.write_line(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
         code = INTERRUPTED if interrupted else NOT_REACHED if errors else self._code()
         self._print_summary(code)
         if interrupted:
-            self._progress.say("dialctl: interrupted; leads without an answer may have been dialed.")
-            self._progress.say("Run it again: it sends what is not settled, and dials nobody twice.")
+            self._progress.write_line("dialctl: interrupted; leads without an answer may have been dialed.")
+            self._progress.write_line("Run it again: it sends what is not settled, and dials nobody twice.")
         return code
 
     def _code(self) -> int:
@@ -288,15 +288,17 @@ class _Run:
             print_json({"exit_code": code, **summary, "notes": notes})
         elif not self._arguments.quiet:
             wide = output is OutputFormat.WIDE
-            tell(sys.stdout, *self._summary.lines(elapsed, results, self._previous, wide=wide))
-            tell(sys.stdout, *self._list.notes_after(), *self._conditions())
+            write_lines(sys.stdout, *self._summary.lines(elapsed, results, self._previous, wide=wide))
+            write_lines(sys.stdout, *self._list.notes_after(), *self._conditions())
 
     def _stopped_by_error(self, what: str) -> int:
         self._results.abandon()
         self._progress.finish()
-        self._progress.say(f"dialctl: {what}")
-        self._progress.say(
+        self._progress.write_line(f"dialctl: {what}")
+        self._progress.write_line(
             "dialctl: stopped; leads have been sent, and some have no line in the results file."
         )
-        self._progress.say("Fix this and run it again: it sends what is not settled, and dials nobody twice.")
+        self._progress.write_line(
+            "Fix this and run it again: it sends what is not settled, and dials nobody twice."
+        )
         return STOPPED_BY_ERROR

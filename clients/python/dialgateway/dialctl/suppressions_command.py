@@ -17,11 +17,11 @@ from dialgateway.client import DialGatewayClient
 from dialgateway.compliance import NumberCheck, NumberChecks, NumberStatus
 from dialgateway.dialctl.campaign_table import confirmation_texts
 from dialgateway.dialctl.decoding import open_lines
-from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
+from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, write_error
 from dialgateway.dialctl.number_arguments import SuppressionsArguments
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
 from dialgateway.dialctl.phone_numbers import BadNumber, PhoneNumbers
-from dialgateway.dialctl.terminal import tell, unambiguous
+from dialgateway.dialctl.terminal import unambiguous, write_lines
 
 ASKED_AT_ONCE = 1_000
 NOT_READ = "the shared state cannot be read: numbers that this replica does not know are unknown"
@@ -116,10 +116,10 @@ class _Report:
         if self._arguments.output is OutputFormat.JSON:
             print_json({"summary": self._summary(last)})
         else:
-            tell(sys.stdout, *self._totals(last), *([confirmed] if confirmed else []))
+            write_lines(sys.stdout, *self._totals(last), *([confirmed] if confirmed else []))
         for text in (problem, "" if self._is_complete else NOT_READ):
             if text:
-                say(text)
+                write_error(text)
         return NOT_DONE if problem or self._missing or not self._is_complete else DONE
 
     def _summary(self, last: NumberChecks) -> dict[str, object]:
@@ -153,7 +153,9 @@ class _Report:
         place = "" if self._is_one else f"{'line' if self._arguments.file else 'number'} {line}: "
         wide = self._arguments.output is OutputFormat.WIDE and check.number_hash
         lasts = f", {check.lifetime.lower()}" if check.status is NumberStatus.SUPPRESSED else ""
-        tell(sys.stdout, place + _words(check, told) + (f" [{check.number_hash}{lasts}]" if wide else ""))
+        write_lines(
+            sys.stdout, place + _words(check, told) + (f" [{check.number_hash}{lasts}]" if wide else "")
+        )
 
 
 def _in_force(check: NumberCheck, told: NumberChecks) -> bool:

@@ -32,7 +32,7 @@ def unambiguous(text: str) -> str:
     return "".join(one if _is_plain(one) else one.encode("unicode_escape").decode() for one in text)
 
 
-def tell(stream: TextIO, *lines: str) -> None:
+def write_lines(stream: TextIO, *lines: str) -> None:
     """Write lines to standard output or standard error.
 
     A closed pipe or a full disk does not end a run, since the results file has the answers. Later writes to
