@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.server import SERVICES, Keepalive
 from scripts import chart, manifests
-from tests.deploy import planned, rendered
+from tests.deploy import rendered
 
 ISTIO, LINKERD = chart.ROOT / "deploy" / "istio", chart.ROOT / "deploy" / "linkerd"
 HEARTBEAT_S = Keepalive().every_s
@@ -34,11 +34,10 @@ def seconds(text: str) -> float:
 
 
 def services_of_the_contract() -> set[str]:
-    """Return the services in protos/, and the planned ones."""
+    """Return the services in protos/."""
     protos = (chart.ROOT / "protos").rglob("*.proto")
     found = [re.findall(r"^package (\S+);|^service (\w+)", path.read_text(), re.MULTILINE) for path in protos]
-    made = {f"{names[0][0]}.{service}" for names in found for _, service in names if service}
-    return made | planned.SERVICES
+    return {f"{names[0][0]}.{service}" for names in found for _, service in names if service}
 
 
 @pytest.mark.parametrize("manifest", [*everything(ISTIO), *everything(LINKERD)], ids=lambda m: str(m["kind"]))

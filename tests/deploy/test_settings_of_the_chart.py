@@ -10,14 +10,14 @@ import pytest
 
 from gateway.settings import PREFIX, Settings, SettingsError, load
 from scripts import chart, values_schema
-from tests.deploy import planned, rendered
+from tests.deploy import rendered
 
 KNOWN = {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
 
 
 @pytest.mark.parametrize("name", rendered.NAMES)
 def test_every_variable_of_the_container_is_a_setting(name: str) -> None:
-    assert set(rendered.settings_of(name)) <= KNOWN | planned.SETTINGS
+    assert set(rendered.settings_of(name)) <= KNOWN
 
 
 def test_every_setting_in_the_templates_exists() -> None:
@@ -26,11 +26,7 @@ def test_every_setting_in_the_templates_exists() -> None:
     names = {PREFIX + (listed or added) for listed, added in written}
 
     assert len(names) > 15
-    assert names <= KNOWN | planned.SETTINGS
-
-
-def test_planned_names_do_not_exist_yet() -> None:
-    assert not planned.SETTINGS & KNOWN
+    assert names <= KNOWN
 
 
 @pytest.mark.parametrize("name", rendered.NAMES)

@@ -1,4 +1,4 @@
-"""Promise 1: every dial request that is read from a stream gets exactly one answer on that stream."""
+"""Every dial request that is read from a stream gets exactly one answer on that stream."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Promise 7: memory is bounded, and a caller that sends too much or reads too little blocks only itself."""
+"""Memory is bounded, and a caller that sends too much or reads too little blocks only itself."""
 
 import asyncio
 from collections.abc import AsyncIterator

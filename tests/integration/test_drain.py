@@ -1,4 +1,4 @@
-"""Promise 9: on SIGTERM the gateway answers what it has, ends its streams, and exits within its grace."""
+"""On SIGTERM the gateway answers what it has, ends its streams, and exits within its grace."""
 
 import asyncio
 import time

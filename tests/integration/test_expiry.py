@@ -1,4 +1,4 @@
-"""Promise 3: nothing is sent to Connect once the expiration is less than the headroom away."""
+"""Nothing is sent to Connect once the expiration is less than the headroom away."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Promise 8: queued requests are dropped unsent when their caller leaves; those in flight are remembered."""
+"""Queued requests are dropped unsent when their caller leaves; those in flight are remembered."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Promise 11: after a hold, a purge or an expiry no byte of a delayed call is sent."""
+"""After a hold, a purge or an expiry no byte of a delayed call is sent."""
 
 import asyncio
 import ssl

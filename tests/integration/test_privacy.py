@@ -1,4 +1,4 @@
-"""Promise 10: phone numbers and attributes appear in no log, span, error text, detail or repr."""
+"""Phone numbers and attributes appear in no log, span, error text, detail or repr."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Promise 4: by its token a request joins, replays, conflicts, or may be sent again."""
+"""By its token a request joins, replays, conflicts, or may be sent again."""
 
 import asyncio
 from typing import Any

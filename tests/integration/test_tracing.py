@@ -1,4 +1,4 @@
-"""Promise 11: every answer names the trace of the call that decided it; and the tree of spans."""
+"""Every answer names the trace of the call that decided it; and the tree of spans."""
 
 import re
 
