@@ -24,6 +24,7 @@ SHARING = (
 GROUPS = {
     "packaging/": "packaging",
     "faults/test_small.py::test_a_fault_run_behind_each_proxy": "faults behind proxies",
+    "faults/test_pinned_proxies.py": "pinned proxies",
     "faults/": "faults",
     "peers/": "peers",
     "console/test_console.py": "console",
