@@ -28,8 +28,8 @@ MEASURED = (", s", ", MB")
 """What the names of bars of time and memory end with."""
 ALONE = ("replaced",)
 """Scenarios that run by themselves, after the others, whose load would lengthen the gaps they measure."""
-WITHOUT_PROXY = ("wrong-authority", "unknown-authority", "no-listener", "another-service")
-"""Scenarios that are not run behind a proxy: about the gateway's certificate, or without a gateway."""
+WITHOUT_PROXY = ("wrong-authority", "unknown-authority")
+"""Scenarios that are not run behind a proxy: about the gateway's certificate."""
 NOT_BEHIND = {"traefik": ("replaced",)}
 """Scenarios that are not run behind one proxy. Traefik checks all gateways at one port; here they have one
 host, so their ports differ."""

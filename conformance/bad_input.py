@@ -126,7 +126,10 @@ async def another_service(clients: Clients) -> Findings:
 
 
 async def _without_a_gateway(clients: Clients, target: str, title: str) -> Findings:
-    async with world_of(begun=0, connect_is_up=False) as world, meeting(world, clients, target) as met:
+    async with (
+        world_of(begun=0, connect_is_up=False) as world,
+        meeting(world, clients, target, answers=False) as met,
+    ):
         return await unreachable(met, title)
 
 

@@ -74,7 +74,8 @@ async def secured(clients: Clients, *, policy: bool = True, **changes: str) -> A
         files = Secured(Path(stack.enter_context(_temporary_folder())), clients.proxy)
         settings = files.settings() if policy else {}
         world = await stack.enter_async_context(world_of(settings=settings))
-        met = meeting(world, clients, certificates=files.certificates, **files.options(**changes))
+        options = files.options(**changes)
+        met = meeting(world, clients, certificates=files.certificates, answers=True, **options)
         yield await stack.enter_async_context(met)
 
 

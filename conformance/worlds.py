@@ -70,17 +70,21 @@ async def meeting(
     target: str = "",
     *,
     certificates: Certificates | None = None,
+    answers: bool = True,
     **options: str,
 ) -> AsyncIterator[Meeting]:
     """Run the programs of clients against a world, or `target`. `options` are their command line.
 
-    `certificates` are those of a proxy that asks callers for theirs.
+    `certificates` are those of a proxy that asks callers for theirs. With `answers`, callers begin once the
+    proxy passes calls on.
     """
     async with AsyncExitStack() as stack:
         proxy = None
         if clients.proxy:
             front = _through(clients.proxy, world, target, certificates)
             proxy = await stack.enter_async_context(front)
+            if answers:
+                await _passes_on(proxy)
             target = proxy.target
         started = [
             await stack.enter_async_context(caller_of(client, world.folder, target or world.target, options))
@@ -100,11 +104,14 @@ async def _through(
         upstreams = gateways_of(world)
         if target:
             upstreams = [Upstream(target, await stack.enter_async_context(always_ready()))]
-        proxy = await stack.enter_async_context(proxy_before(name, world.folder, upstreams, certificates))
-        with suppress(grpc.aio.AioRpcError):  # the gateway has refused the call
-            async with _channel_to(proxy) as channel:
-                await first_call(channel)
-        yield proxy
+        yield await stack.enter_async_context(proxy_before(name, world.folder, upstreams, certificates))
+
+
+async def _passes_on(proxy: Proxy | PinnedProxy) -> None:
+    """Wait until a proxy passes a call on."""
+    with suppress(grpc.aio.AioRpcError):  # the gateway has refused the call
+        async with _channel_to(proxy) as channel:
+            await first_call(channel)
 
 
 def _channel_to(proxy: Proxy | PinnedProxy) -> grpc.aio.Channel:
