@@ -162,6 +162,23 @@ async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> 
 
 
 @pytest.mark.timed
+async def test_envoy_limits_streams_whose_caller_has_half_closed(tmp_path: Path) -> None:
+    """The limit of the route takes effect, here two seconds; the file has none."""
+    limited = {"timeout: 0s": f"timeout: {SILENCE_S:g}s"}
+    async with (
+        serving() as gateway,
+        always_ready() as admin,
+        proxied_by("envoy", tmp_path, Upstream(gateway.target, admin), more=limited) as proxy,
+        grpc.aio.insecure_channel(proxy.target) as channel,
+    ):
+        call = await _answered_stream(gateway, channel)
+        await call.done_writing()
+        lasted_s, code = await _lasts(call, 10 * SILENCE_S)
+        assert 0.5 * SILENCE_S < lasted_s < 5 * SILENCE_S
+        assert code == "INTERNAL"
+
+
+@pytest.mark.timed
 async def test_envoy_ends_the_streams_of_a_gateway_that_becomes_silent(tmp_path: Path) -> None:
     """Its pings find out, here after two seconds."""
     often = {"interval: 30s, timeout: 10s": f"interval: {SILENCE_S / 2:g}s, timeout: {SILENCE_S / 2:g}s"}
