@@ -93,8 +93,9 @@ def verdicts(results: Sequence[pb.DialResult]) -> list[str]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds."""
+    """Wait until a condition holds. Tasks that the test has just started begin in any case."""
     async with asyncio.timeout(PATIENCE_S):
+        await asyncio.sleep(0)
         while not condition():  # noqa: ASYNC110 - whatever it is, it need not tell
             await asyncio.sleep(0.005)
 
