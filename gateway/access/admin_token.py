@@ -101,7 +101,13 @@ class TokenAuthorizer:
         if token_file is not None:
             read = partial(read_token, token_file)
             self.file = Reloaded(
-                "the admin token", (token_file,), read, QUIET_S, clocks, then="the admin port changes nothing"
+                "the admin token",
+                (token_file,),
+                read,
+                QUIET_S,
+                clocks,
+                then="the admin port changes nothing",
+                may_be_removed=True,
             )
 
     def denied(self, authorization: str | None) -> Denied | None:

@@ -41,8 +41,9 @@ class Reloaded(Generic[Value]):
     A file that has become smaller counts as complete if it has not changed for `shrunk_quiet_s` seconds; all
     other signs are those of `SettledFile`. The first value is used as it is, but the files may not be
     `settled` yet. `refused` counts the changes that could not be used; `then` says in the log what is in use
-    instead. Raises `AccessError` if the first value is invalid. Thread-safe: a second rereading waits for the
-    one that runs.
+    instead. With `may_be_removed`, removing the files is a valid way to end the use of the value: a complaint
+    that is logged, and not counted. Raises `AccessError` if the first value is invalid. Thread-safe: a second
+    rereading waits for the one that runs.
     """
 
     def __init__(
@@ -53,12 +54,15 @@ class Reloaded(Generic[Value]):
         shrunk_quiet_s: float,
         clocks: FileClocks = SYSTEM_CLOCKS,
         then: str = "what was read before stays",
+        *,
+        may_be_removed: bool = False,
     ) -> None:
         self.name = name
         self.refused = 0
         self._files = [SettledFile(path, shrunk_quiet_s, clocks) for path in paths]
         self._read = read
         self._then = then
+        self._may_be_removed = may_be_removed
         self._complaint = ""
         self._one_at_a_time = threading.Lock()
         self._changed()
@@ -129,6 +133,12 @@ class Reloaded(Generic[Value]):
         if self._is_due:
             return
         if complaint != self._complaint:
-            self.refused += 1
-            log.error("%s: the change is not taken over, %s: %s", self.name, self._then, complaint)
+            self._report(complaint)
         self._complaint = complaint
+
+    def _report(self, complaint: str) -> None:
+        if self._may_be_removed and self.modified_at is None:
+            log.warning("%s: it was removed, %s: %s", self.name, self._then, complaint)
+            return
+        self.refused += 1
+        log.error("%s: the change is not taken over, %s: %s", self.name, self._then, complaint)

@@ -85,7 +85,12 @@ class Access:
     @property
     def files_refused(self) -> dict[str, int]:
         """The number of refused changes by file, only for files in use."""
-        files = {"certificate": self.pair, "policy": self.policy, "campaigns": self._campaigns}
+        files = {
+            "certificate": self.pair,
+            "policy": self.policy,
+            "campaigns": self._campaigns,
+            "admin_token": self.operator_authorizer.file,
+        }
         return {name: one.refused for name, one in files.items() if one is not None}
 
 

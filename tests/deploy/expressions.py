@@ -63,7 +63,7 @@ VALUES = {
     "flush": {reason.value for reason in FlushReason},
     "operation": {*OPERATIONS, "beat", "claim", "settle", "look_up", "act", "report"},
     "refusal": {refusal.value for refusal in AccessRefusal},
-    "file": {"policy", "certificate", "campaigns", "guard", "settings"},
+    "file": {"policy", "certificate", "campaigns", "guard", "settings", "admin_token"},
     "decision": {"granted", "denied", *(decision.value for decision in GuardDecision)},
     "campaign": {"other"},
 }

@@ -189,7 +189,7 @@ def test_a_pair_that_is_written_in_place_is_used_when_both_files_are_complete(tm
     assert chain(started) == BEFORE["tls.crt"]
     started.look(WRITTEN_QUIET_S)
     assert chain(started) == RENEWED.pem + CA.pem
-    assert started.access.files_refused == {"certificate": 0, "policy": 0, "campaigns": 0}
+    assert started.access.files_refused["certificate"] == 0
 
 
 def test_a_pair_whose_files_are_renamed_one_after_the_other_is_no_complaint(tmp_path: Path) -> None:
@@ -219,3 +219,42 @@ def test_a_token_file_that_is_removed_ends_the_right_at_the_next_look(tmp_path: 
     assert not token(started)
     started.look()
     assert token(started)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"a token with white space", b"\xff" * 20])
+def test_an_invalid_token_is_counted_once(content: bytes, tmp_path: Path) -> None:
+    """It ends the right to change anything, which nobody has asked for."""
+    started = Started(tmp_path)
+    (tmp_path / "token").write_bytes(content)
+    for _ in range(5):
+        started.look()
+    assert not token(started)
+    assert started.access.files_refused["admin_token"] == 1
+    put(tmp_path / "token", BEFORE["token"])
+    started.look()
+    assert token(started)
+    assert started.access.files_refused["admin_token"] == 1
+
+
+def test_a_token_file_that_is_removed_is_logged_and_not_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Removing it is how to end the right. An invalid file in its place is counted."""
+    started = Started(tmp_path)
+    (tmp_path / "token").unlink()
+    for _ in range(3):
+        started.look()
+    assert started.access.files_refused["admin_token"] == 0
+    (warning,) = [record for record in caplog.records if "the admin token" in record.getMessage()]
+    assert (warning.levelname, "was removed" in warning.getMessage()) == ("WARNING", True)
+    put(tmp_path / "token", b"short")
+    started.look()
+    assert started.access.files_refused["admin_token"] == 1
+
+
+def test_any_other_file_that_is_removed_is_counted(tmp_path: Path) -> None:
+    """What was read before stays in use, so removing the file does not do what somebody may expect."""
+    started = Started(tmp_path)
+    (tmp_path / "policy.yaml").unlink()
+    started.look()
+    assert started.access.files_refused["policy"] == 1
