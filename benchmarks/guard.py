@@ -21,8 +21,8 @@ from gateway.compliance.guard import Guard
 from gateway.compliance.guard_file import parse_rules
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.numbers import PhoneNumbers
-from gateway.compliance.suppression_file import read_list
 from gateway.compliance.suppression_list import NumberTable, Suppressions
+from gateway.compliance.suppression_list_file import read_list
 from gateway.compliance.time_zones import TimeZones, newest_table
 from gateway.core.model import DialRequest
 

@@ -12,7 +12,7 @@ class AccessError(ValueError):
         +-- PolicyError          the policy
         +-- CampaignFileError    the names and tags of campaigns
         +-- GuardFileError       the rules of the guard (gateway.compliance.errors)
-        +-- SuppressionFileError a list of numbers that must not be called (there, too)
+        +-- SuppressionListError a list of numbers that must not be called (there, too)
         +-- StillChangingError   a file that somebody may still be writing
     """
 

@@ -7,5 +7,5 @@ class GuardFileError(AccessError):
     """The guard file cannot be used. The text names the path of the wrong entry, such as `rules[2].hours`."""
 
 
-class SuppressionFileError(AccessError):
+class SuppressionListError(AccessError):
     """A suppression list cannot be used. The text names the list and line numbers, no number."""

@@ -8,8 +8,8 @@ from gateway.access.reloading import Reloaded
 from gateway.access.settled_file import COMPUTED_QUIET_S, SYSTEM_CLOCKS, FileClocks
 from gateway.compliance.guard_file import rules_reader
 from gateway.compliance.rules import RuleSet
-from gateway.compliance.suppression_file import ReadList, list_reader, reloaded_list
 from gateway.compliance.suppression_list import NumberTable
+from gateway.compliance.suppression_list_file import ReadList, list_reader, reloaded_list
 from gateway.compliance.time_zones import TimeZones
 from gateway.directory.directory import CampaignDirectory
 
@@ -28,7 +28,7 @@ class GuardFiles:
     that disappears or becomes invalid keeps its content. The first content is used at once, but is not
     `settled` before all files are complete.
 
-    Raises `GuardFileError` or `SuppressionFileError` if the first content is invalid. Reading takes
+    Raises `GuardFileError` or `SuppressionListError` if the first content is invalid. Reading takes
     seconds for lists of millions: it belongs into a thread.
     """
 

@@ -30,8 +30,8 @@ def guard_figures(
         return None
     figures = GuardFigures(
         decisions={
-            (decided.rule, decided.reason.name, decided.decision.value): count
-            for decided, count in keeper.decisions.items()
+            (kind.rule, kind.reason.name, kind.decision.value): count
+            for kind, count in keeper.decisions.items()
         },
         waiting=waiting,
         suppressed=len(keeper.suppressions.live),

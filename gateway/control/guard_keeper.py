@@ -45,7 +45,7 @@ class GuardPaths(NamedTuple):
     shared_state: bool = False
 
 
-class Decided(NamedTuple):
+class DecisionKind(NamedTuple):
     """A kind of decision that is counted."""
 
     rule: str
@@ -74,7 +74,7 @@ class GuardKeeper:
         self.hashing = NumberHash(key, fixed=paths.key is not None)
         self.suppressions = Suppressions()
         self._suppressing = SuppressionGuard(self.hashing, self.suppressions)
-        self.decisions: Counter[Decided] = Counter()
+        self.decisions: Counter[DecisionKind] = Counter()
         self._now = now
         self._prepared_at = now()
         self._looks = FileLooks()
@@ -174,9 +174,9 @@ class GuardKeeper:
     def _count(self, verdict: Verdict | None, decision: GuardDecision | None, count: int) -> None:
         if verdict is None or decision is None:
             return
-        decided = Decided(verdict.rule, verdict.reason, decision)
-        if decided in self.decisions or len(self.decisions) < MOST_COUNTED:
-            self.decisions[decided] += count
+        kind = DecisionKind(verdict.rule, verdict.reason, decision)
+        if kind in self.decisions or len(self.decisions) < MOST_COUNTED:
+            self.decisions[kind] += count
 
     @property
     def active(self) -> bool:

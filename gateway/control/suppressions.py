@@ -99,8 +99,8 @@ class Hashing(Protocol):
         ...
 
 
-class SuppressionFile(Protocol):
-    """A file that keeps suppressions for the next process."""
+class SuppressionWriter(Protocol):
+    """Keeps suppressions for the next process."""
 
     async def write(self, at: float, number_hash: bytes, actor: str, reason: str, *, ended: bool) -> None:
         """Append a suppression, or the end of one; return once it is on the disk. Raises `OSError`."""
@@ -138,7 +138,7 @@ class NumberOperations:
         reviewed: Callable[[], None],
         wall: Callable[[], float],
         fleet: SuppressionSync | None = None,
-        file: SuppressionFile | None = None,
+        file: SuppressionWriter | None = None,
         *,
         audit: Audit,
     ) -> None:

@@ -10,21 +10,21 @@ from conformance.scenarios import begun, dials, well
 from conformance.worlds import Clients, Findings, all_ended, meeting
 from tests.faults.world import world_of
 
-LIAR = Path(__file__).parent / "liar.py"
+UNTRUE_ANSWERS = Path(__file__).parent / "untrue_answers.py"
 
 
-async def findings(lie: str, monkeypatch: pytest.MonkeyPatch) -> Findings:
-    """Run a list with a client that lies, against a Connect that has received nothing."""
-    monkeypatch.setenv("CONFORMANCE_PYTHON", f"{sys.executable} -I -S {LIAR}")
-    monkeypatch.setenv("LIE", lie)
+async def findings(fault: str, monkeypatch: pytest.MonkeyPatch) -> Findings:
+    """Run a list with a client that gives untrue answers, against a Connect that has received nothing."""
+    monkeypatch.setenv("CONFORMANCE_PYTHON", f"{sys.executable} -I -S {UNTRUE_ANSWERS}")
+    monkeypatch.setenv("FAULT", fault)
     async with world_of(begun=0, connect_is_up=False) as world, meeting(world, Clients(["python"])) as met:
         calls = begun(met, lambda caller: caller.send(dials(2)))
         await all_ended(calls)
-        return met.findings(lie, well(calls), accepted_percent=None)
+        return met.findings(fault, well(calls), accepted_percent=None)
 
 
 @pytest.mark.parametrize(
-    ("lie", "rule"),
+    ("fault", "rule"),
     [
         ("none", None),
         ("accepted", "accepted_means_that_connect_has_it"),
@@ -33,8 +33,10 @@ async def findings(lie: str, monkeypatch: pytest.MonkeyPatch) -> Findings:
         ("unsent", "every_answer_is_to_a_request"),
     ],
 )
-async def test_a_lie_is_found(lie: str, rule: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = (await findings(lie, monkeypatch))["python"]
+async def test_an_untrue_answer_is_found(
+    fault: str, rule: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = (await findings(fault, monkeypatch))["python"]
     assert (rule in finding.verdict.violations) is (rule is not None)
     assert bool(finding.failed) is (rule is not None), str(finding)
 

@@ -7,9 +7,9 @@ from gateway.core.answers import HELD, PURGED, CampaignRefusal
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.model import Answer, Batch, CallReport, DialRequest, Priority, Settled, Waiter
+from tests.oracle.engine_checks import check_after_poll, check_bytes, check_caller, check_counts, check_end
 from tests.oracle.oracle import Oracle
 from tests.oracle.records import Caller
-from tests.oracle.rest import check_bytes, check_caller, check_counts, check_end, check_rest
 from tests.oracle.tokens import GroundTruth
 
 MOST_QUEUES = 200
@@ -157,7 +157,7 @@ class ObservedEngine:
         self.look_up += decision.look_up
         self._note_work(decision.wake_at)
         if not self._unfinished:
-            check_rest(self.oracle, self.engine)
+            check_after_poll(self.oracle, self.engine)
             self.check_sums()
         return decision
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.compliance.errors import GuardFileError, SuppressionFileError
+from gateway.compliance.errors import GuardFileError, SuppressionListError
 from gateway.compliance.guard_files import GuardFiles
 from gateway.directory.directory import NO_DIRECTORY
 from tests.files import ManualClocks, put
@@ -90,7 +90,7 @@ def test_a_list_that_disappears_keeps_its_numbers(tmp_path: Path) -> None:
 def test_the_first_content_must_be_valid(tmp_path: Path) -> None:
     with pytest.raises(GuardFileError):
         files(tmp_path / "none")
-    with pytest.raises(SuppressionFileError):
+    with pytest.raises(SuppressionListError):
         files(write_rules(tmp_path, "a"))
 
 

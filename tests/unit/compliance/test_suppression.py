@@ -4,10 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.compliance.errors import SuppressionFileError
+from gateway.compliance.errors import SuppressionListError
 from gateway.compliance.number_hash import HASH_BYTES, NumberHash
-from gateway.compliance.suppression_file import CHUNK_BYTES, ReadList, list_reader, read_list, reloaded_list
 from gateway.compliance.suppression_list import LiveSuppression, LiveSuppressions, NumberTable, Suppressions
+from gateway.compliance.suppression_list_file import (
+    CHUNK_BYTES,
+    ReadList,
+    list_reader,
+    read_list,
+    reloaded_list,
+)
 from tests.files import ManualClocks, put
 from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK
 
@@ -56,7 +62,7 @@ def test_a_list_with_a_million_bad_lines_is_refused(tmp_path: Path) -> None:
     """Each may be somebody who must not be called. Nothing of a line is in the message."""
     path = tmp_path / "list"
     path.write_bytes(b"secret\n" * 1_000_000)
-    with pytest.raises(SuppressionFileError) as raised:
+    with pytest.raises(SuppressionListError) as raised:
         read_list("dnc", str(path))
     assert "1,000,000 bad lines (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...)" in str(raised.value)
     assert "secret" not in str(raised.value)
@@ -69,7 +75,7 @@ def test_a_list_with_a_million_bad_lines_is_refused(tmp_path: Path) -> None:
 def test_files_that_are_no_lists(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "list"
     path.write_bytes(content)
-    with pytest.raises(SuppressionFileError):
+    with pytest.raises(SuppressionListError):
         read_list("dnc", str(path))
 
 
@@ -166,7 +172,7 @@ def test_a_list_that_is_truncated_before_it_is_read_replaces_nothing(tmp_path: P
 
 
 def test_a_list_that_was_never_there(tmp_path: Path) -> None:
-    with pytest.raises(SuppressionFileError, match=r"lists\.dnc: cannot read"):
+    with pytest.raises(SuppressionListError, match=r"lists\.dnc: cannot read"):
         reloaded_list("dnc", str(tmp_path / "none"))
 
 

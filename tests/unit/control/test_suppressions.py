@@ -15,11 +15,11 @@ from gateway.control.suppressions import (
     Lifetime,
     NotSuppressed,
     NumberOperations,
-    SuppressionFile,
     SuppressionLimitReached,
     SuppressionNotKept,
     SuppressionNotShared,
     SuppressionsUnread,
+    SuppressionWriter,
 )
 from gateway.core.fleet.suppressions import TooManySuppressions
 from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
@@ -64,7 +64,7 @@ class Bench:
 
     fleet: Fleet | None = None
     most: int = 10
-    file: SuppressionFile | None = None
+    file: SuppressionWriter | None = None
     reviews: int = 0
     noted: list[tuple[object, ...]] = field(default_factory=list)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.access.reloading import Reloaded
 from gateway.access.settled_file import COMPUTED_QUIET_S, SYSTEM_CLOCKS, FileClocks, Signature, signature_of
-from gateway.compliance.errors import SuppressionFileError
+from gateway.compliance.errors import SuppressionListError
 from gateway.compliance.suppression_list import NumberTable
 
 CHUNK_BYTES = 1 << 20
@@ -43,7 +43,7 @@ def reloaded_list(
     read: Callable[[], ReadList] | None = None,
     clocks: FileClocks = SYSTEM_CLOCKS,
 ) -> Reloaded[ReadList]:
-    """Return a list that is read again when its file changes. Raises `SuppressionFileError`.
+    """Return a list that is read again when its file changes. Raises `SuppressionListError`.
 
     If the file disappears or is refused, the list that was read before stays, and the complaint says why.
     `read` replaces the `list_reader`.
@@ -57,19 +57,19 @@ def list_reader(
 ) -> Callable[[], ReadList]:
     """Return a function that reads a list, but a refused file only once, since a large one takes seconds.
 
-    The function raises the `SuppressionFileError` of the file each time. `read` replaces `read_list`.
+    The function raises the `SuppressionListError` of the file each time. `read` replaces `read_list`.
     """
     read = read or read_list
-    refused: tuple[Signature | None, SuppressionFileError] | None = None
+    refused: tuple[Signature | None, SuppressionListError] | None = None
 
     def read_changed() -> ReadList:
         nonlocal refused
         found = signature_of(path)
         if refused is not None and refused[0] == found:
-            raise SuppressionFileError(str(refused[1]))
+            raise SuppressionListError(str(refused[1]))
         try:
             return read(name, path)
-        except SuppressionFileError as error:
+        except SuppressionListError as error:
             refused = found, error
             raise
 
@@ -77,14 +77,14 @@ def list_reader(
 
 
 def read_list(name: str, path: str) -> ReadList:
-    """Read a list from its file. Raises `SuppressionFileError`."""
+    """Read a list from its file. Raises `SuppressionListError`."""
     reading = _Reading()
     try:
         table = NumberTable(reading.numbers(Path(path)))
     except OSError as error:
-        raise SuppressionFileError(f"lists.{name}: cannot read {path}: {error.strerror}") from error
+        raise SuppressionListError(f"lists.{name}: cannot read {path}: {error.strerror}") from error
     if reading.bad_lines > MOST_BAD_SHARE * (len(table) + reading.bad_lines):
-        raise SuppressionFileError(
+        raise SuppressionListError(
             f"lists.{name}: {path}: {_bad(reading.bad_lines, tuple(reading.first_bad))}; of "
             f"{len(table) + reading.bad_lines:,} lines at most 1 in 100 may be bad"
         )

@@ -1,4 +1,4 @@
-"""A program for the scenarios whose client lies, as the variable LIE says."""
+"""A program for the scenarios that gives untrue answers, as the variable FAULT says."""
 
 import json
 import os
@@ -6,19 +6,19 @@ import sys
 
 for line in sys.stdin:
     command = json.loads(line)
-    lie = os.environ["LIE"]
+    fault = os.environ["FAULT"]
     for request in command.get("requests", ()):
         answer = {
             "campaign": command["campaign"],
-            "token": "never-sent" if lie == "unsent" else request["token"],
-            "outcome": "ACCEPTED" if lie == "accepted" else "NOT_ACCEPTED",
+            "token": "never-sent" if fault == "unsent" else request["token"],
+            "outcome": "ACCEPTED" if fault == "accepted" else "NOT_ACCEPTED",
             "reason": "",
             "dial_request_id": "id",
             "replayed": False,
         }
-        for _ in range({"missing": 0, "twice": 2}.get(lie, 1)):
+        for _ in range({"missing": 0, "twice": 2}.get(fault, 1)):
             sys.stdout.write(json.dumps({"id": command["id"], "answer": answer}) + "\n")
-    if lie == "crash":
+    if fault == "crash":
         sys.exit(1)
     sys.stdout.write(json.dumps({"id": command["id"], "end": "ok"}) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What must hold when the engine rests: nothing that was due is left undone, and its sums are right."""
+"""What must hold after a poll of the engine: nothing that was due is left undone, and its sums are right."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from tests.oracle.oracle import Oracle
 from tests.oracle.records import EXACT_S, Caller, CampaignBacklog, Outstanding
 
 
-def check_rest(oracle: Oracle, engine: Engine) -> None:
+def check_after_poll(oracle: Oracle, engine: Engine) -> None:
     """Check what a poll left undone, and that the instant at which it wants to be polled is honest."""
     now, wake_at, backlog, at = oracle.at.now, oracle.wake_at, oracle.backlog, oracle.at
     assert wake_at is None or wake_at > now, "would be polled again at once, for nothing"
