@@ -13,12 +13,9 @@ from gateway.core.fleet.messages import Member
 from gateway.core.fleet.store_clock import StoreClock
 from gateway.core.fleet.suppressions import Suppression, TooManySuppressions
 from gateway.dispatch.fleet_control import SharedStateAway
-from gateway.dispatch.suppression_sync import (
-    BEHIND_S,
-    PROPOSED_AFTER_S,
-    REPORTED_AGAIN_S,
-    SuppressionSync,
-)
+from gateway.dispatch.fleet_key import PROPOSED_AFTER_S
+from gateway.dispatch.sending_stop import BEHIND_S
+from gateway.dispatch.suppression_sync import REPORTED_AGAIN_S, SuppressionSync
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore

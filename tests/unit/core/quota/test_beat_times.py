@@ -6,7 +6,7 @@ from gateway.core.fleet.shared_conditions import ALONE_AFTER_S
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.core.quota.permits import SOLO_AFTER_S
 from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S
-from gateway.dispatch.suppression_sync import BEHIND_S
+from gateway.dispatch.sending_stop import BEHIND_S
 from gateway.settings import Settings
 from gateway.shared_state.rules.bucket import AHEAD_S
 from gateway.shared_state.rules.membership import LOST_MS
