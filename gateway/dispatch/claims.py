@@ -14,27 +14,23 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from gateway.core.claims.doubts import WRITE_AGAIN_S, Doubts
 from gateway.core.fleet.contacts import Contact, ContactCount
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Claimed, Member, TokenRecord
 from gateway.dispatch.counted_contacts import CountedContacts
-from gateway.dispatch.first_reply import first_reply
+from gateway.dispatch.ledger_questions import AWAY_S, LedgerQuestions
 from gateway.dispatch.settlements import BACKLOG_LIMIT, Addressed, Settlements
-from gateway.runtime.supervision import trace_of
-from gateway.shared_state.port import SharedState, SharedStateChanged, SharedStateError
+from gateway.shared_state.port import SharedState, SharedStateError
 
 log = logging.getLogger(__name__)
 
-AWAY_S = 0.5
-"""Seconds in which the shared state is not asked after a failure: calls would wait for its time-out."""
 KEY_BYTES = 32
 OWED_S = WRITE_AGAIN_S
 """Seconds for which the shared state notes that results of calls without claims are not written yet. It is
 noted again after half of them."""
-_Reply = TypeVar("_Reply")
 
 
 class Ledger(Protocol):
@@ -87,30 +83,22 @@ class Claims:
         self._live = live
         self._now = now
         self._replay_window_s = replay_window_s
-        self._again_after_s = again_after_s
+        self._questions = LedgerQuestions(now, again_after_s, self._changed)
         self._sleep = sleep
         self._new_key = new_key
         self._has_key_file = key is not None
         ledger.fingerprints = Fingerprints(key or new_key(KEY_BYTES))
         self._settlements = Settlements(backlog_limit)
         self._contacts = CountedContacts()
-        self._must_note_loss = False
-        self._contacts_from = -math.inf
-        self._wake = asyncio.Event()
-        self._wake.set()
-        self._written = asyncio.Event()
-        self._written.set()
+        self._must_note_loss, self._contacts_from = False, -math.inf
+        self._wake, self._written = _set_event(), _set_event()
         self._epoch = ""
         self._doubts = Doubts(member)
         self._kept_key: bytes | None = None
         self._must_check = True
         self._mark_until = -math.inf
         self._changed_before_key = False
-        self._owes_results = False
-        self._noted_at = -math.inf
-        self._failed_at = -math.inf
-        self._is_away = False
-        self._trying = False
+        self._owes_results, self._noted_at = False, -math.inf
         self._tell_contacts()
 
     @property
@@ -126,7 +114,7 @@ class Claims:
     async def claim(self, campaign_id: str, claims: Sequence[Claim]) -> list[Claimed] | None:
         """Claim the tokens of one call; None if the shared state did not answer."""
         asked_at = self._now()
-        verdicts = await self._ask_again(
+        verdicts = await self._questions.ask_again(
             lambda: self._state.claim(campaign_id, self._member, self._live(), claims)
         )
         if verdicts is None or len(verdicts) != len(claims):
@@ -149,7 +137,7 @@ class Claims:
 
     async def look_up(self, campaign_id: str, tokens: Sequence[str]) -> Mapping[str, TokenRecord] | None:
         """Return the records of tokens; None if the shared state did not answer."""
-        return await self._ask_again(lambda: self._state.look_up(campaign_id, self._live(), tokens))
+        return await self._questions.ask_again(lambda: self._state.look_up(campaign_id, self._live(), tokens))
 
     def unclaimed(self) -> None:
         """Note that a call is sent without claims.
@@ -183,7 +171,7 @@ class Claims:
         """
         now = self._now()
         self._ledger.heard(now)
-        self._is_away = False
+        self._questions.answers()
         changed = self._doubts.seen(now, members, self._replay_window_s, epoch_age_s)
         if changed:
             self._tell_doubt(now)
@@ -255,7 +243,7 @@ class Claims:
 
         The first replica keeps a random key there. If that is gone, all data are.
         """
-        kept = await self._ask(self._state.keep_fingerprint_key(self._new_key(KEY_BYTES)))
+        kept = await self._questions.ask(self._state.keep_fingerprint_key(self._new_key(KEY_BYTES)))
         if kept is None:
             return False
         self._must_check = False
@@ -281,7 +269,7 @@ class Claims:
             work = self._state.lose_contacts()
         else:
             work = self._state.restore_contacts(self._member, *self._contacts.take(self._now()))
-        done = await self._ask(self._done(work)) is not None
+        done = await self._questions.told(work)
         if done and noting:
             self._must_note_loss = False
         elif done:
@@ -292,7 +280,7 @@ class Claims:
     async def _mark(self) -> bool:
         """Note the doubt in the shared state; return whether it has taken it."""
         until = self._mark_until
-        done = await self._ask(self._done(self._state.doubt(until - self._now()))) is not None
+        done = await self._questions.told(self._state.doubt(until - self._now()))
         if done and self._mark_until == until:
             self._mark_until = -math.inf
         return done
@@ -300,7 +288,7 @@ class Claims:
     async def _note_owed(self) -> bool:
         """Note in the shared state that results wait to be written; return whether it has taken the note."""
         now = self._now()
-        done = await self._ask(self._done(self._state.doubt(OWED_S))) is not None
+        done = await self._questions.told(self._state.doubt(OWED_S))
         if done:
             self._noted_at = now
         return done
@@ -311,7 +299,7 @@ class Claims:
         done = False
         try:
             writing = self._state.settle(campaign_id, self._member, part)
-            done = await self._ask(self._done(writing)) is not None
+            done = await self._questions.told(writing)
         finally:
             if done:
                 self._settlements.written(self._now(), campaign_id, part)
@@ -319,42 +307,8 @@ class Claims:
                 self._settlements.put_back(campaign_id, part)
         return done
 
-    async def _done(self, work: Coroutine[None, None, None]) -> bool:
-        await work
-        return True
 
-    def _may_ask(self) -> bool:
-        """Whether the shared state may answer. If it is away, one request at a time finds that out."""
-        if not self._is_away:
-            return True
-        return not self._trying and self._now() - self._failed_at >= AWAY_S
-
-    async def _ask_again(self, command: Callable[[], Coroutine[None, None, _Reply]]) -> _Reply | None:
-        """Return the reply to a command that may be carried out twice; None if there was none."""
-        if not self._may_ask():
-            return None
-        return await self._ask(first_reply(command, self._again_after_s))
-
-    async def _ask(self, command: Coroutine[None, None, _Reply]) -> _Reply | None:
-        """Return the reply to a command; None if the shared state did not answer."""
-        self._trying = self._is_away
-        try:
-            reply = await command
-        except SharedStateChanged:
-            self._changed()
-            return None
-        except SharedStateError:
-            self._failed()
-            return None
-        except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
-            log.error("the shared state's answer about client tokens met a bug:\n%s", trace_of(bug))
-            self._failed()
-            return None
-        finally:
-            self._trying = False
-        self._is_away = False
-        return reply
-
-    def _failed(self) -> None:
-        self._is_away = True
-        self._failed_at = self._now()
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event

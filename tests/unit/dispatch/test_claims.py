@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from gateway.core.fleet.messages import ClaimVerdict, Settlement, TokenState
-from gateway.dispatch.claims import AWAY_S
+from gateway.dispatch.ledger_questions import AWAY_S
 from gateway.dispatch.settlements import SETTLEMENTS_AT_ONCE
 from tests.simulation.fleet import virtual_loop
 from tests.unit.dispatch.ledger_world import CLAIM, World, accepted, turns
