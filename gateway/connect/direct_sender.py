@@ -82,23 +82,13 @@ class DirectConnect(AwsSender):
             keys=keys,
             wall=wall,
         )
-        resolver = Resolver(look_up)
         region_name = self._aws.client.meta.region_name
         self._signer = Signer(self.service_model.signing_name, region_name, host_of(self._endpoint))
         self._parser = create_parser(self.service_model.protocol)
         self._put_call, self._states_call = self._call(self._api.put_operation), self._call(STATES_OPERATION)
-        self._http, self._states_http = (
-            client(
-                endpoint_url=self._endpoint,
-                ca_bundle=self._aws.ca_bundle,
-                resolver=resolver,
-                connect_timeout_s=connect_timeout_s(timeout_s),
-                connections=connections,
-                user_agent=USER_AGENT,
-            )
-            for connections in (calls, STATE_CONNECTIONS)
-        )
-        self._timeout_s = timeout_s
+        self._timeout_s, self._resolver = timeout_s, Resolver(look_up)
+        self._http = self._http_client(client, calls)
+        self._states_http = self._http_client(client, STATE_CONNECTIONS)
         if keys is None:  # others are started by their owner, once nothing else can prevent the start
             self._keys.start(FIRST_CREDENTIALS_S)
 
@@ -166,6 +156,16 @@ class DirectConnect(AwsSender):
         except Exception:  # noqa: BLE001 - an odd error reply may break the parser in any way
             return {"ResponseMetadata": {"HTTPStatusCode": reply.status}}
         return parsed
+
+    def _http_client(self, client: Callable[..., HttpClient], connections: int) -> HttpClient:
+        return client(
+            endpoint_url=self._endpoint,
+            ca_bundle=self._aws.ca_bundle,
+            resolver=self._resolver,
+            connect_timeout_s=connect_timeout_s(self._timeout_s),
+            connections=connections,
+            user_agent=USER_AGENT,
+        )
 
     def _call(self, name: str) -> _Call:
         http = self.service_model.operation_model(name).http

@@ -153,10 +153,7 @@ def column_layout(
         phone = _well_known(address_role, names, set(roles.values()), notes)
     if to_email and PHONE in roles:
         notes.append(f"column {roles[PHONE] + 1} ({PHONE}) is not sent: an e-mail has no phone number")
-    if needs_expiration and EXPIRATION not in roles:
-        raise UnusableFile(_missing(EXPIRATION, "or give --expires-in, such as 10m"))
-    if needs_campaign and CAMPAIGN not in roles:
-        raise UnusableFile(_missing(CAMPAIGN, "or give --campaign"))
+    _check_needs(roles, needs_expiration=needs_expiration, needs_campaign=needs_campaign)
     # Columns that tokens are built from are attributes too.
     taken = {phone, *roles.values(), *(token if not options.token_from else ())}
     attributes = _attributes(names, taken, renamed, options, notes)
@@ -243,6 +240,14 @@ def _well_known(role: str, names: Sequence[str], taken: set[int], notes: list[st
         )
     notes.append(f"column {found[0] + 1} ({names[found[0]]!r}) is used as the {what}")
     return found[0]
+
+
+def _check_needs(roles: Mapping[str, int], *, needs_expiration: bool, needs_campaign: bool) -> None:
+    """Check that there is a column for what no option gives. Raises UnusableFile."""
+    if needs_expiration and EXPIRATION not in roles:
+        raise UnusableFile(_missing(EXPIRATION, "or give --expires-in, such as 10m"))
+    if needs_campaign and CAMPAIGN not in roles:
+        raise UnusableFile(_missing(CAMPAIGN, "or give --campaign"))
 
 
 def _letters(name: str) -> str:
