@@ -94,7 +94,9 @@ class Point(NamedTuple):
     """What happened in the `seconds` before `at`.
 
     `calls` are the numbers of calls to Amazon Connect that were answered, throttled, and failed otherwise.
-    `answers` are dial requests by outcome. `rate` and `ceiling` are in calls a second, 0 for no limit.
+    `answers` are dial requests by outcome, `replayed` those of them that were answered from the memory of
+    accepted tokens. `accepted` are dial requests that Amazon Connect accepted. `rate` and `ceiling` are in
+    calls a second, 0 for no limit.
     """
 
     number: int
@@ -102,6 +104,8 @@ class Point(NamedTuple):
     seconds: float
     calls: tuple[int, ...]
     answers: tuple[int, ...]
+    accepted: int
+    replayed: int
     rate: float
     ceiling: float
 

@@ -158,7 +158,9 @@ class Console:
     def _counts(self) -> Counts:
         rate, ceiling, _ = self._dispatcher.pace()
         results = dict(self._connect.results)
-        return Counts(self._clock.now(), results, self._dispatcher.answers(), rate, ceiling)
+        accepted, replayed = self._dispatcher.accepted_and_replayed()
+        answers = self._dispatcher.answers()
+        return Counts(self._clock.now(), results, answers, accepted, replayed, rate, ceiling)
 
     def _totals(self, sums: Summary) -> Totals:
         rate, ceiling, outstanding = self._dispatcher.pace()

@@ -20,12 +20,15 @@ class Counts(NamedTuple):
     """The values at one instant: counts since the start, and the present rate.
 
     `calls` are attempts by result, `ok` or the failure's name. `answers` are dial requests by outcome, in
-    the order of the contract. Rates are in calls a second, 0 for no limit.
+    the order of the contract; `replayed` counts those of them from the memory of accepted tokens. `accepted`
+    are dial requests that Amazon Connect accepted. Rates are in calls a second, 0 for no limit.
     """
 
     at: float
     calls: Mapping[str, int]
     answers: tuple[int, ...]
+    accepted: int
+    replayed: int
     rate: float
     ceiling: float
 
@@ -52,9 +55,18 @@ class History:
         self._number += 1
         calls = tuple(now - then for now, then in zip(_grouped(counts), _grouped(last), strict=True))
         answers = tuple(now - then for now, then in zip(counts.answers, last.answers, strict=True))
-        seconds = counts.at - last.at
         self._points.append(
-            Point(self._number, counts.at, seconds, calls, answers, counts.rate, counts.ceiling)
+            Point(
+                number=self._number,
+                at=counts.at,
+                seconds=counts.at - last.at,
+                calls=calls,
+                answers=answers,
+                accepted=counts.accepted - last.accepted,
+                replayed=counts.replayed - last.replayed,
+                rate=counts.rate,
+                ceiling=counts.ceiling,
+            )
         )
 
     def after(self, number: int) -> Iterator[Point]:

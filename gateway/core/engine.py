@@ -176,6 +176,8 @@ class Engine:
             return  # the gateway has abandoned the call, and has answered its requests
         lasting = self._permits.ended(now, report)
         missing = isinstance(report.failure, CampaignNotFound)
+        if report.accepted:
+            self.statistics.accept(now, batch.campaign_id, len(report.accepted))
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
         if self.fleet_ledger is not None:
             self.fleet_ledger.begin_settling(now, batch)

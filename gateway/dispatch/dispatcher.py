@@ -244,6 +244,10 @@ class Dispatcher:
         """Return how many dial requests were answered since the start, by outcome in order."""
         return tuple(self._engine.statistics.totals.values())
 
+    def accepted_and_replayed(self) -> tuple[int, int]:
+        """Return how many dial requests Connect accepted, and were replayed, since the start."""
+        return self._engine.statistics.accepted, self._engine.statistics.replayed
+
     # --- for the owner of the process -------------------------------------------------------------
 
     async def run(self) -> None:

@@ -47,7 +47,7 @@ class BatchTrace:
         else:
             span = trace.INVALID_SPAN
             self.trace_id = self.trace_id or f"{self.new_trace_id():032x}"
-        return AttemptTrace(span, self.method, self.metrics, entries)
+        return AttemptTrace(span, self.method, self.metrics, entries, self.batch.campaign_id)
 
     def _begun(self, number: int) -> Span:
         batch = self.batch
@@ -81,6 +81,7 @@ class AttemptTrace:
     operation: str = ""
     metrics: Metrics | None = None
     entries: Sequence[Entry] = ()
+    campaign_id: str = ""
 
     def __enter__(self) -> "AttemptTrace":
         return self
@@ -98,6 +99,7 @@ class AttemptTrace:
         if self.metrics is not None:
             self.metrics.attempt_ended(self.operation, OK, took_s)
             self.metrics.attempt_sent(self.entries)
+            self.metrics.counters.accepted(self.campaign_id, accepted)
             self.metrics.counters.throttled_items(failed)
 
     def failed(self, failure: CallFailure, took_s: float = 0.0) -> None:

@@ -122,17 +122,21 @@ def _standings(found: Iterable[CampaignFigures]) -> Iterable[tuple[str, float]]:
 
 def _counters(counts: Counts) -> list[Family]:
     received: list[Row] = []
+    accepted: list[Row] = []
     answered: list[Row] = []
     changes: list[Row] = []
     for label, campaign in counts.campaigns.items():
         began_ns = campaign.began_ns
         received.append(((label,), campaign.received, began_ns))
+        if campaign.accepted:  # an invented campaign id gets no series more
+            accepted.append(((label,), campaign.accepted, began_ns))
         for outcome, reason, count in campaign.answers():
             answered.append(((label, outcome, reason), count, began_ns))
         for condition, count in campaign.changes.items():
             changes.append(((label, condition), count, began_ns))
     found = (
         (definitions.RECEIVED, received),
+        (definitions.ACCEPTED, accepted),
         (definitions.ANSWERED, answered),
         (definitions.CHANGES, changes),
     )

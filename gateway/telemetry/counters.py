@@ -28,13 +28,17 @@ _THROTTLE_OF_ITEM = {ItemFailure.RATE: "item_rate", ItemFailure.CAPACITY: "item_
 
 
 class CampaignCounters:
-    """What has been counted for one campaign's label since `began_ns`, in nanoseconds since the epoch."""
+    """What has been counted for one campaign's label since `began_ns`, in nanoseconds since the epoch.
 
-    __slots__ = ("_answers", "began_ns", "changed_since_tidy", "changes", "received", "seen_at")
+    `accepted` counts dial requests that Amazon Connect accepted.
+    """
+
+    __slots__ = ("_answers", "accepted", "began_ns", "changed_since_tidy", "changes", "received", "seen_at")
 
     def __init__(self, began_ns: int = 0) -> None:
         self.began_ns = began_ns
         self.received = 0
+        self.accepted = 0
         self.changes: dict[str, int] = {}
         self.changed_since_tidy = True
         self.seen_at = float("-inf")
@@ -54,6 +58,7 @@ class CampaignCounters:
         """Return a copy of the counts. There are many campaigns, so it is made without `__init__`."""
         copied = CampaignCounters.__new__(CampaignCounters)
         copied.began_ns, copied.received = self.began_ns, self.received
+        copied.accepted = self.accepted
         copied.changes, copied._answers = self.changes.copy(), self._answers.copy()
         return copied
 
@@ -121,6 +126,10 @@ class Counters:
         """Count dial requests that were read from a caller for a campaign."""
         self._by_campaign.of(campaign_id).received += count
         self._by_caller.of(caller).received += count
+
+    def accepted(self, campaign_id: str, count: int) -> None:
+        """Count dial requests of a campaign that Amazon Connect accepted in a call."""
+        self._by_campaign.of(campaign_id).accepted += count
 
     def answered(self, campaign_id: str, caller: str, outcome: Outcome, reason: Reason, count: int) -> None:
         """Count equal answers to dial requests of a caller for a campaign."""

@@ -26,6 +26,12 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 RECEIVED = Metric(
     "dial_gateway.requests.received", "{request}", "Dial requests read from callers", labels=(CAMPAIGN,)
 )
+ACCEPTED = Metric(
+    "dial_gateway.requests.accepted",
+    "{request}",
+    "Dial requests that Amazon Connect accepted",
+    labels=(CAMPAIGN,),
+)
 ANSWERED = Metric(
     "dial_gateway.requests.answered",
     "{request}",

@@ -65,6 +65,17 @@ async def test_the_figures_agree_with_the_metrics(page: Page, world: World) -> N
     assert calls > 0
 
 
+async def test_a_list_that_is_sent_again_is_no_goodput(page: Page, world: World) -> None:
+    """Two full calls have carried 25 dial requests each, however often their answers are replayed."""
+    await open_console(page, world)
+    for _ in range(3):
+        await world.ask(*dials(50), campaign=CAMPAIGN)
+    note = "document.querySelectorAll('#figures .note')[1].textContent"
+    await page.until(f"/replayed/.test({note})")
+    await page.until(f"/ · 25(\\.0)? a call · [0-9.]+\\/s replayed$/.test({note})")
+    assert await page.run(cell(CAMPAIGN, "Accepted")) == "150"
+
+
 @pytest.mark.timed
 async def test_a_change_is_visible_within_two_seconds(page: Page, world: World) -> None:
     """A new campaign is in the table within two seconds of its first dial request."""

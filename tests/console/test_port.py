@@ -88,6 +88,28 @@ async def test_the_history_agrees_with_the_metrics(world: World) -> None:
 
 
 @pytest.mark.timed
+async def test_goodput_counts_what_connect_accepted(world: World) -> None:
+    """The answers to a list that is sent again are replayed: Connect accepted each dial request once."""
+    port = world.gateway.admin_port
+    for _ in range(3):
+        await world.ask(*dials(60), campaign="again")
+    accepted = replayed = 0
+    names: list[str] = []
+    async with events(port) as told:
+        while accepted + replayed < 180:
+            message = await anext(told)
+            names = message.get("fields", {}).get("Point") or names
+            for point in (dict(zip(names, row, strict=True)) for row in message["points"]):
+                accepted += point["accepted"]
+                replayed += point["replayed"]
+    assert (accepted, replayed) == (60, 120)
+    metrics = await scrape(port)
+    assert metrics.value("dial_gateway_requests_accepted_total", campaign="again") == 60
+    assert metrics.value("dial_gateway_requests_replayed_total") == 120
+    assert metrics.value("dial_gateway_requests_answered_total", outcome="ACCEPTED") == 180
+
+
+@pytest.mark.timed
 async def test_failed_calls_are_shown_with_their_traces(world: World) -> None:
     """A failed call has the trace id of the answers that it decided."""
     world.fault(FaultKind.RESET)

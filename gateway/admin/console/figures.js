@@ -43,9 +43,11 @@ export class Figures {
     const cut = totals.rate < totals.ceiling ? `, cut to ${rate(totals.rate)}` : "";
     const quota = totals.ceiling ? `of ${rate(totals.ceiling)}/s quota${cut}` : "no limit is set";
     this.calls.set(rate(calls), "/s", quota, { share: totals.ceiling ? calls / totals.ceiling : 0 });
-    const goodput = model.lately(LATELY_S, (point) => point.answers[0]);
+    const goodput = model.lately(LATELY_S, (point) => point.accepted);
+    const replayed = model.lately(LATELY_S, (point) => point.replayed);
     const fill = calls > 0 ? ` · ${rate(goodput / calls)} a call` : "";
-    this.goodput.set(rate(goodput), "accepted/s", `over ${LATELY_S} s${fill}`);
+    const again = replayed > 0 ? ` · ${rate(replayed)}/s replayed` : "";
+    this.goodput.set(rate(goodput), "accepted/s", `over ${LATELY_S} s${fill}${again}`);
     const inCalls = `${plural(totals.in_flight, "more", "more")} in ${plural(totals.calls_in_flight, "call")}`;
     this.waiting.set(count(totals.queued), "", inCalls, { share: totals.outstanding / totals.room });
     this.#showOldest(model);

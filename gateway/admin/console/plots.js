@@ -25,14 +25,17 @@ const CALLS = {
 };
 const GOODPUT = {
   title: "Goodput", unit: "accepted a second", least: 1,
-  series: [{ name: "accepted", style: "s-blue", of: (bucket) => bucket.answers[0] }],
+  series: [{ name: "accepted", style: "s-blue", of: (bucket) => bucket.accepted }],
   lines: [{ name: "if every call is full", style: "l-limit", of: (bucket) => bucket.ceiling * ITEMS, shown: limited }],
 };
 const OTHERS = {
   title: "Answered otherwise", unit: "a second", least: 1,
-  series: ["s-violet", "s-amber", "s-grey", "s-red"].map((style, index) => ({
-    name: OUTCOMES[index], style, of: (bucket) => bucket.answers[index + 1],
-  })),
+  series: [
+    ...["s-violet", "s-amber", "s-grey", "s-red"].map((style, index) => ({
+      name: OUTCOMES[index], style, of: (bucket) => bucket.answers[index + 1],
+    })),
+    { name: "replayed", style: "s-blue", of: (bucket) => bucket.replayed },
+  ],
   lines: [],
 };
 
@@ -91,14 +94,17 @@ function bucketed(model, stretch, step) {
   for (const point of model.points) {
     const index = number - 1 - newest + Math.floor(point.number / step);
     if (index < 0) continue;
-    const sum = (sums[index] ??= { seconds: 0, calls: [0, 0, 0], answers: [0, 0, 0, 0, 0] });
+    const sum = (sums[index] ??= { seconds: 0, calls: [0, 0, 0], answers: [0, 0, 0, 0, 0], accepted: 0, replayed: 0 });
     sum.seconds += point.seconds;
     point.calls.forEach((each, row) => { sum.calls[row] += each; });
     point.answers.forEach((each, row) => { sum.answers[row] += each; });
+    sum.accepted += point.accepted;
+    sum.replayed += point.replayed;
     sum.rate = point.rate;
     sum.ceiling = point.ceiling;
   }
   return sums.map((sum) => sum && {
     ...sum, calls: sum.calls.map((each) => each / sum.seconds), answers: sum.answers.map((each) => each / sum.seconds),
+    accepted: sum.accepted / sum.seconds, replayed: sum.replayed / sum.seconds,
   });
 }

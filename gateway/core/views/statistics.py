@@ -1,4 +1,7 @@
-"""Statistics of campaigns: answers by outcome, rates, and the last action of an operator.
+"""Statistics of campaigns: answers by outcome, goodput, and the last action of an operator.
+
+Goodput is what Amazon Connect accepts: a dial request counts once, when the call that carried it ends. Some
+answers come from the memory of accepted tokens, or are shared by callers, so answers do not tell it.
 
 The memory is bounded: idle campaigns are forgotten after a while, and the longest idle one at once if there
 are too many.
@@ -22,7 +25,7 @@ RATE_OVER_S = 10.0
 class CampaignStatistics:
     """What happened in one campaign since it was last forgotten.
 
-    `counts` are answers by outcome, `touched_at` is the instant of the last of them.
+    `counts` are answers by outcome, `touched_at` is the instant of the last event.
     """
 
     __slots__ = ("_rate", "_rated_at", "action", "counts", "touched_at")
@@ -34,22 +37,21 @@ class CampaignStatistics:
         self._rate = 0.0
         self._rated_at = now
 
-    def count(self, now: float, outcome: Outcome, number: int) -> None:
-        """Count answers of one outcome."""
-        self.counts[outcome] += number
-        if outcome is Outcome.ACCEPTED:
-            self._rate = self.rate(now) + number / RATE_OVER_S
-            self._rated_at = now
+    def accept(self, now: float, number: int) -> None:
+        """Count dial requests that Amazon Connect accepted."""
+        self._rate = self.rate(now) + number / RATE_OVER_S
+        self._rated_at = now
 
     def rate(self, now: float) -> float:
-        """Return the recent average of accepted dial requests a second."""
+        """Return the recent average of dial requests a second that Amazon Connect accepted."""
         return self._rate * math.exp((self._rated_at - now) / RATE_OVER_S)
 
 
 class Statistics:
     """The records of campaigns, the most recently active at the end.
 
-    `totals` count all answers since the start.
+    `totals` count all answers since the start, `replayed` those from the memory of accepted tokens, and
+    `accepted` the dial requests that Amazon Connect accepted.
 
     `campaign_problem` returns the rule that a campaign id breaks; such an id has no record.
     """
@@ -63,6 +65,8 @@ class Statistics:
         self._campaign_problem = campaign_problem
         self._records: dict[str, CampaignStatistics] = {}
         self.totals = dict.fromkeys(Outcome, 0)
+        self.replayed = 0
+        self.accepted = 0
 
     def __len__(self) -> int:
         return len(self._records)
@@ -78,13 +82,22 @@ class Statistics:
                     counts[campaign_id, outcome] = counts.get((campaign_id, outcome), 0) + number
                 campaign_id, outcome, number = next_id, answer.outcome, 0
             number += 1
+            if answer.replayed:
+                self.replayed += 1
         if number:
             counts[campaign_id, outcome] = counts.get((campaign_id, outcome), 0) + number
         for (campaign_id, outcome), number in counts.items():
             self.totals[outcome] += number
             record = self._touch(now, campaign_id)
             if record is not None:
-                record.count(now, outcome, number)
+                record.counts[outcome] += number
+
+    def accept(self, now: float, campaign_id: str, number: int) -> None:
+        """Count dial requests that Amazon Connect accepted in a call."""
+        self.accepted += number
+        record = self._touch(now, campaign_id)
+        if record is not None:
+            record.accept(now, number)
 
     def acted(self, campaign_id: str, action: OperatorAction) -> None:
         """Remember the last action of an operator on a campaign."""

@@ -29,7 +29,7 @@ class Script:
         self.looks += 1
         rows = [campaign("steady", 7), campaign("moving", self.looks), campaign(f"only-{self.looks}", 1)]
         points = [
-            Point(number, float(number), 1.0, (1, 0, 0), (0,) * 5, 1.0, 1.0)
+            Point(number, float(number), 1.0, (1, 0, 0), (0,) * 5, 0, 0, 1.0, 1.0)
             for number in range(1, self.looks + 1)
         ]
         return ConsoleState(

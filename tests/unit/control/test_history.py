@@ -5,7 +5,7 @@ from gateway.control.history import Counts, History
 
 def counts(at: float, ok: int, *, throttled: int = 0, lost: int = 0, answers: int = 0) -> Counts:
     calls = {"ok": ok, "RateThrottled": throttled, "AnswerLost": lost, "ConnectFailed": lost}
-    return Counts(at, calls, (answers, 0, 0, 0, 0), 5.0, 10.0)
+    return Counts(at, calls, (answers, 0, 0, 0, 0), answers // 2, answers // 4, 5.0, 10.0)
 
 
 def test_a_point_has_the_differences() -> None:
@@ -17,7 +17,7 @@ def test_a_point_has_the_differences() -> None:
     (point,) = history.after(0)
     assert (point.number, point.at, point.seconds) == (1, 11.5, 1.5)
     assert point.calls == (8, 1, 2)
-    assert point.answers == (100, 0, 0, 0, 0)
+    assert (point.answers, point.accepted, point.replayed) == ((100, 0, 0, 0, 0), 50, 25)
     assert (point.rate, point.ceiling) == (5.0, 10.0)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.campaigns.holds import ActionKind, OperatorAction
 from gateway.core.model import Answer, Outcome, Settled, Source, Waiter
-from gateway.core.views.statistics import IDLE_S, Statistics
+from gateway.core.views.statistics import IDLE_S, RATE_OVER_S, Statistics
 from tests.unit.core.making import NOW
 
 
@@ -29,13 +29,26 @@ def test_answers_are_counted_by_outcome() -> None:
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:
-    """A steady 250 answers a second read as 250 after a minute, and as 0 a minute after they end."""
+    """A steady 250 accepted a second read as 250 after a minute, and as 0 a minute after they end."""
     statistics = Statistics()
     for tick in range(600):
-        statistics.count(NOW + tick / 10, answers("a", Outcome.ACCEPTED, 25))
+        statistics.accept(NOW + tick / 10, "a", 25)
     record = dict(statistics.records(NOW + 60))["a"]
     assert record.rate(NOW + 60) == pytest.approx(250, rel=0.02)
     assert record.rate(NOW + 120) < 1.0
+
+
+def test_answers_are_no_goodput() -> None:
+    """Replayed answers count as such: what Connect accepted is known from calls alone."""
+    statistics = Statistics()
+    statistics.accept(NOW, "a", 20)
+    replayed = Answer(Outcome.ACCEPTED, replayed=True)
+    again = [Settled(Waiter(Source(), 0), "a", "t", replayed) for _ in range(3)]
+    statistics.count(NOW, [*answers("a", Outcome.ACCEPTED, 20), *again])
+    assert (statistics.accepted, statistics.replayed) == (20, 3)
+    record = dict(statistics.records(NOW))["a"]
+    assert record.counts[Outcome.ACCEPTED] == 23
+    assert record.rate(NOW) == pytest.approx(20 / RATE_OVER_S)
 
 
 def test_ten_thousand_ids_are_bounded() -> None:
