@@ -45,9 +45,9 @@ class Secured:
     def settings(self) -> dict[str, str]:
         """Return the settings of the gateway."""
         settings = self.certificates.gateway_settings()
-        if self._proxy:  # the connection between proxy and gateway is plain
-            settings = {name: value for name, value in settings.items() if not name.startswith("tls_")}
-        return settings
+        # A proxy and the gateway use no TLS. Without a proxy, callers show the gateway their certificates.
+        left_out = "tls_" if self._proxy else "trusted_proxies"
+        return {name: value for name, value in settings.items() if not name.startswith(left_out)}
 
     def options(
         self, name: str = "caller", ca: str = "callers-ca.pem", authority: str = ""
