@@ -2,150 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.compliance.suppression_list import LiveSuppressions
-from gateway.core.fleet.messages import Member
-from gateway.core.fleet.store_clock import StoreClock
 from gateway.core.fleet.suppressions import Suppression, TooManySuppressions
 from gateway.dispatch.fleet_control import SharedStateAway
-from gateway.dispatch.fleet_key import PROPOSED_AFTER_S
 from gateway.dispatch.sending_stop import BEHIND_S
-from gateway.dispatch.suppression_sync import REPORTED_AGAIN_S, SuppressionSync
+from gateway.dispatch.suppression_sync import REPORTED_AGAIN_S
 from gateway.shared_state.port import SharedStateUnavailable
-from gateway.shared_state.rules.model_state import ModelState
-from gateway.shared_state.rules.model_store import ModelStore
 from gateway.shared_state.rules.suppressions import SEEN_KEPT_MS, SuppressionsRules
+from tests.unit.dispatch.suppression_fleet import EPOCH_MS, ONE, TWO, Fleet, Key, Replica, fleet_of
 from tests.unit.dispatch.test_dispatcher import turns
-
-EPOCH_MS = 1_700_000_000_000
-ONE, TWO = b"number 1", b"number 2"
-
-
-@dataclass
-class Permits:
-    """What permits the calls of a replica."""
-
-    suspended: bool = False
-
-
-@dataclass
-class Key:
-    """The key of the hashes of a replica."""
-
-    key: bytes
-    fixed: bool = False
-
-    def use(self, key: bytes) -> None:
-        self.key = key
-
-
-@dataclass
-class Replica:
-    """One replica, whose beats the test makes."""
-
-    name: str
-    fleet: "Fleet"
-    key: Key
-    permits: Permits = field(default_factory=Permits)
-    numbers: LiveSuppressions = field(default_factory=LiveSuppressions)
-    changes: int = 0
-    wakes: int = 0
-    knows_members: bool = True
-
-    def __post_init__(self) -> None:
-        self.state = ModelState(self.fleet.store)
-        self.sync = SuppressionSync(
-            self.state, self, self.permits, self.fleet.now, StoreClock(), self._wake, confirmed_within_s=0.2
-        )
-        self.sync.serve(self.numbers, self.key)
-        self.sync.changed = self._changed
-
-    @property
-    def member(self) -> Member:
-        return Member(f"{self.name}-1", self.name)
-
-    @property
-    def members(self) -> list[Member]:
-        return [each.member for each in self.fleet.replicas] if self.knows_members else []
-
-    def sends(self) -> bool:
-        return not self.permits.suspended
-
-    async def sending(self) -> None:
-        """Wait until it may send: it tries again after a pause."""
-        async with asyncio.timeout(5):
-            while self.permits.suspended:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-    async def knows(self, number_hash: bytes, epoch: str = "1") -> None:
-        """Wait, with beats, until it knows a suppression."""
-        async with asyncio.timeout(5):
-            while number_hash not in self.numbers:
-                self.beat(epoch)
-                await asyncio.sleep(0.01)
-
-    def beat(self, epoch: str = "1") -> None:
-        suppressions = self.fleet.store.rules.suppressions
-        assert suppressions is not None
-        self.sync.note_newest(epoch, suppressions.newest())
-
-    def _changed(self) -> None:
-        self.changes += 1
-
-    def _wake(self) -> None:
-        self.wakes += 1
-
-
-@dataclass
-class Fleet:
-    """Replicas around one store, on a clock that the test sets."""
-
-    seconds: float = 100.0
-    replicas: list[Replica] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.store = ModelStore(lambda: EPOCH_MS + round(self.seconds * 1000))
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def now(self) -> float:
-        return self.seconds
-
-    async def add(self, name: str, key: bytes = b"key", *, fixed: bool = True) -> Replica:
-        replica = Replica(name, self, Key(key, fixed))
-        self.replicas.append(replica)
-        self.tasks.append(asyncio.create_task(replica.sync.run()))
-        await turns()
-        return replica
-
-    async def beats(self) -> None:
-        """Let a beat of every replica follow each change, until nobody has anything to tell."""
-        for _ in range(3):
-            for replica in self.replicas:
-                replica.beat()
-            await turns()
-
-
-@asynccontextmanager
-async def fleet_of(*names: str) -> AsyncIterator[Fleet]:
-    fleet = Fleet()
-    async with AsyncExitStack() as stack:
-
-        async def end() -> None:
-            for task in fleet.tasks:
-                task.cancel()
-            for task in fleet.tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
-
-        stack.push_async_callback(end)
-        for name in names:
-            await fleet.add(name)
-        yield fleet
 
 
 async def test_a_suppression_is_confirmed_by_all_replicas() -> None:
@@ -264,61 +131,6 @@ async def test_a_refused_suppression_is_taken_back() -> None:
         assert TWO not in a.numbers
 
 
-async def test_replicas_hash_with_the_key_of_the_fleet() -> None:
-    """A replica without a key of its own takes the fleet's before it sends anything."""
-    async with fleet_of("a") as fleet:
-        late = await fleet.add("late", b"drawn by itself", fixed=False)
-        assert late.key.key == b"key"
-        assert late.sends()
-
-
-async def test_a_new_fleet_takes_the_key_of_its_first_replica() -> None:
-    """Nobody proposes a key for a second, since a replica that knows suppressions may have one in use."""
-    fleet = Fleet()
-    try:
-        a = await fleet.add("a", b"drawn by a", fixed=False)
-        b = await fleet.add("b", b"drawn by b", fixed=False)
-        assert a.sends()  # nothing can be suppressed yet
-        asking = asyncio.create_task(b.sync.keyed())
-        await turns()
-        assert not asking.done()
-        fleet.seconds += PROPOSED_AFTER_S
-        await asking
-        await a.sync.keyed()
-        assert a.key.key == b.key.key
-    finally:
-        for task in fleet.tasks:
-            task.cancel()
-
-
-async def test_the_key_in_use_comes_back_to_a_store_without_data() -> None:
-    """A new replica that meets the empty store first takes the key of one that knows suppressions."""
-    async with fleet_of("a") as fleet:
-        (a,) = fleet.replicas
-        a.beat()
-        await a.sync.suppress(ONE, "Ines", "asked for it")
-        fleet.store.flush()
-        new = await fleet.add("new", b"drawn by itself", fixed=False)
-        a.beat("2")
-        await new.sync.keyed()
-        assert new.key.key == b"key"
-        await new.knows(ONE, "2")
-
-
-async def test_a_replica_with_another_key_from_a_file_sends_nothing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Its hashes would match no suppression, so it is suspended, says so once, and leaves the store alone."""
-    async with fleet_of("a") as fleet:
-        await fleet.replicas[0].sync.suppress(ONE, "Ines", "asked for it")
-        with caplog.at_level(logging.ERROR):
-            other = await fleet.add("other", b"of a file", fixed=True)
-        assert not other.sends()
-        assert "DIAL_GATEWAY_GUARD_KEY_FILE" in (other.sync.in_words() or "")
-        assert len(caplog.records) == 1
-        assert len(other.numbers) == 0
-
-
 async def test_replies_of_an_outage_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """The first failed question that keeps the replica from sending is logged."""
     fleet = Fleet()
@@ -418,21 +230,3 @@ async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None
         await fleet.beats()
         told = await a.sync.read()
         assert (told.complete, told.fleet.confirmed, told.fleet.only_here) == (True, ("a", "b"), False)
-
-
-async def test_after_a_loss_a_replica_agrees_on_the_key_again() -> None:
-    """Others may have given the store another key, so an operator waits until this replica has read it."""
-    async with fleet_of("a") as fleet:
-        late = await fleet.add("late", b"drawn by itself", fixed=False)
-        late.beat()
-        await late.sync.keyed()
-        fleet.store.flush()
-        fleet.store.rules.suppressions = SuppressionsRules(key=b"of another replica")
-        late.state.partitioned = True
-        late.beat("2")
-        asking = asyncio.create_task(late.sync.keyed())
-        await turns()
-        assert not asking.done()
-        late.state.partitioned = False
-        await asking
-        assert late.key.key == b"of another replica"

@@ -1,0 +1,84 @@
+"""All replicas of a fleet hash phone numbers with one key."""
+
+import asyncio
+import logging
+
+import pytest
+
+from gateway.dispatch.fleet_key import PROPOSED_AFTER_S
+from gateway.shared_state.rules.suppressions import SuppressionsRules
+from tests.unit.dispatch.suppression_fleet import ONE, Fleet, fleet_of
+from tests.unit.dispatch.test_dispatcher import turns
+
+
+async def test_replicas_hash_with_the_key_of_the_fleet() -> None:
+    """A replica without a key of its own takes the fleet's before it sends anything."""
+    async with fleet_of("a") as fleet:
+        late = await fleet.add("late", b"drawn by itself", fixed=False)
+        assert late.key.key == b"key"
+        assert late.sends()
+
+
+async def test_a_new_fleet_takes_the_key_of_its_first_replica() -> None:
+    """Nobody proposes a key for a second, since a replica that knows suppressions may have one in use."""
+    fleet = Fleet()
+    try:
+        a = await fleet.add("a", b"drawn by a", fixed=False)
+        b = await fleet.add("b", b"drawn by b", fixed=False)
+        assert a.sends()  # nothing can be suppressed yet
+        asking = asyncio.create_task(b.sync.keyed())
+        await turns()
+        assert not asking.done()
+        fleet.seconds += PROPOSED_AFTER_S
+        await asking
+        await a.sync.keyed()
+        assert a.key.key == b.key.key
+    finally:
+        for task in fleet.tasks:
+            task.cancel()
+
+
+async def test_the_key_in_use_comes_back_to_a_store_without_data() -> None:
+    """A new replica that meets the empty store first takes the key of one that knows suppressions."""
+    async with fleet_of("a") as fleet:
+        (a,) = fleet.replicas
+        a.beat()
+        await a.sync.suppress(ONE, "Ines", "asked for it")
+        fleet.store.flush()
+        new = await fleet.add("new", b"drawn by itself", fixed=False)
+        a.beat("2")
+        await new.sync.keyed()
+        assert new.key.key == b"key"
+        await new.knows(ONE, "2")
+
+
+async def test_a_replica_with_another_key_from_a_file_sends_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its hashes would match no suppression, so it is suspended, says so once, and leaves the store alone."""
+    async with fleet_of("a") as fleet:
+        await fleet.replicas[0].sync.suppress(ONE, "Ines", "asked for it")
+        with caplog.at_level(logging.ERROR):
+            other = await fleet.add("other", b"of a file", fixed=True)
+        assert not other.sends()
+        assert "DIAL_GATEWAY_GUARD_KEY_FILE" in (other.sync.in_words() or "")
+        assert len(caplog.records) == 1
+        assert len(other.numbers) == 0
+
+
+async def test_after_a_loss_a_replica_agrees_on_the_key_again() -> None:
+    """Others may have given the store another key, so an operator waits until this replica has read it."""
+    async with fleet_of("a") as fleet:
+        late = await fleet.add("late", b"drawn by itself", fixed=False)
+        late.beat()
+        await late.sync.keyed()
+        fleet.store.flush()
+        fleet.store.rules.suppressions = SuppressionsRules(key=b"of another replica")
+        late.state.partitioned = True
+        late.beat("2")
+        asking = asyncio.create_task(late.sync.keyed())
+        await turns()
+        assert not asking.done()
+        late.state.partitioned = False
+        await asking
+        assert late.key.key == b"of another replica"
