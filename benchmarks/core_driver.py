@@ -151,7 +151,7 @@ def main(count: int, sent: int, size: int) -> None:
     core: Core = CoreOfNow(engine) if hasattr(engine, "take_answers") else CoreOfBefore(engine)
     gc.disable()  # when it collects is the shell's choice
     print(send(core, lists[: sent // size], ids), flush=True)
-    os._exit(0)  # to free what is left would count
+    os._exit(0)  # freeing the remaining memory would be counted too
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class NumberStatus(enum.Enum):
 
 
 class ListRules(NamedTuple):
-    """The names of the rules that refuse the numbers of a list, and of those that only observe."""
+    """The names of the rules that refuse the numbers of a list, and of the rules that only observe them."""
 
     enforced_by: tuple[str, ...] = ()
     observed_by: tuple[str, ...] = ()

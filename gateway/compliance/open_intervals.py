@@ -97,7 +97,7 @@ def _windows_on(week: Week, day: date, is_holiday: Callable[[date], bool]) -> It
 
 
 def _joined(intervals: list[Interval]) -> list[Interval]:
-    """Sort intervals, and join those that touch or overlap."""
+    """Return intervals sorted by start; intervals that touch or overlap are joined into one."""
     joined: list[Interval] = []
     for interval in sorted(intervals):
         if joined and interval.start <= joined[-1].end:

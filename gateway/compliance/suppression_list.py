@@ -76,7 +76,7 @@ class LiveSuppression(NamedTuple):
 
 
 class LiveSuppressions(HashTable):
-    """Numbers that operators have suppressed, with what is known of each suppression. At most `most`.
+    """Numbers that operators have suppressed, at most `most`, with who suppressed each, when and why.
 
     They stay when lists are read again: a file that was written before must not allow the number again.
     """
@@ -103,7 +103,7 @@ class LiveSuppressions(HashTable):
         return self.pop(number_hash) is not None
 
     def details(self, number_hash: bytes) -> LiveSuppression | None:
-        """Return what is known of a suppression; None if there is none, or it is kept elsewhere."""
+        """Return who suppressed a number, when and why; None if nobody has, or this is kept elsewhere."""
         text = self.get(number_hash)
         return LiveSuppression(*json.loads(text)) if text else None
 

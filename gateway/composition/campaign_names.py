@@ -1,4 +1,4 @@
-"""Has the names of campaigns read from Amazon Connect, if the settings ask for that."""
+"""Reads the names of campaigns from Amazon Connect, if the settings ask for that."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ FIRST_NAMES_S = 5.0
 
 
 class CampaignNames:
-    """The reading of names by `listers`; without any of these nothing is read."""
+    """Reads names through `listers`; without listers nothing is read."""
 
     def __init__(self, basis: Basis, listers: Sequence[CampaignLister], replica: Replica) -> None:
         self._directory = basis.directory

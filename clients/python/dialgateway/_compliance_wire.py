@@ -78,7 +78,7 @@ def numbers_checked(asked: int, responses: Sequence[pb.CheckNumbersResponse]) ->
 
 
 def _by_all(told: Sequence[Confirmation | None]) -> Confirmation | None:
-    """Return the replicas that all responses name as confirmed, and those that any names as unconfirmed."""
+    """Join confirmations: a replica is unconfirmed if any of them says so. None if there are none."""
     known = [one for one in told if one is not None]
     if not known:
         return None

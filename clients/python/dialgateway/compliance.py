@@ -84,7 +84,7 @@ class NumberCheck:
 
 @dataclass(frozen=True, slots=True)
 class NumberList:
-    """A list of the guard file: the rules that refuse its numbers, and those that only observe."""
+    """A list of the guard file, the rules that refuse its numbers, and the rules that only observe them."""
 
     name: str
     enforced_by: tuple[str, ...]

@@ -166,7 +166,7 @@ def _in_force(check: NumberCheck, told: NumberChecks) -> bool:
 
 
 def _words(check: NumberCheck, told: NumberChecks) -> str:
-    """Return what is known of a number as one line. It is safe to write to a terminal."""
+    """Describe the check of a number in one line that is safe to write to a terminal."""
     words = {
         NumberStatus.NOT_SUPPRESSED: "not suppressed",
         NumberStatus.LISTED: "suppressed",
