@@ -4,13 +4,14 @@ One group of commands is under way on a connection. If it is cancelled, fails or
 connection is closed, so that its replies cannot reach a later group. Nothing is repeated here.
 """
 
+import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, cast
 
-from valkey.asyncio.connection import Connection as _TcpConnection
-from valkey.asyncio.connection import DefaultParser, SSLConnection
+from valkey.asyncio.connection import Connection, DefaultParser, SSLConnection
 from valkey.crc import key_slot
 from valkey.exceptions import ResponseError, ValkeyError
 
@@ -47,13 +48,51 @@ class _Parser(DefaultParser):  # type: ignore[misc, valid-type]
     EXCEPTION_CLASSES: dict[str, Any] = {}  # noqa: RUF012 - as in the library
 
 
-class _TlsConnection(SSLConnection):
+class _Streams(asyncio.StreamReaderProtocol):
+    """Keeps the transport of its connection; None before the connection, with its handshake, is made."""
+
+    made: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.made = transport
+        super().connection_made(transport)
+
+
+class _TcpConnection(Connection):
+    """Closes at once. The library would first send what is left, and with TLS wait for the server's close."""
+
+    async def disconnect(self, nowait: bool = False) -> None:
+        self._parser.on_disconnect()
+        self._close()
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(RuntimeError):  # the event loop has ended
+                self._writer.transport.abort()
+        self._reader = self._writer = None
+
+
+class _TlsConnection(_TcpConnection, SSLConnection):
     """Expects the certificate of the host `named`, whatever address it has."""
 
     named = ""
 
     def _connection_arguments(self) -> dict[str, Any]:
         return {**super()._connection_arguments(), "server_hostname": self.named}
+
+    async def _connect(self) -> None:
+        """Open the connection. If that is cancelled just after the handshake, close it at once as well."""
+        reader = asyncio.StreamReader()
+        streams = _Streams(reader)
+        loop = asyncio.get_running_loop()
+        try:
+            transport, _ = await loop.create_connection(lambda: streams, **self._connection_arguments())
+        except BaseException:
+            if streams.made is not None:
+                cast(asyncio.WriteTransport, streams.made).abort()
+            raise
+        self._reader, self._writer = reader, asyncio.StreamWriter(transport, streams, reader, loop)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 async def as_given(node: Node) -> Sequence[str]:
@@ -158,10 +197,7 @@ class ValkeyConnection:
     def close(self) -> None:
         """Close the connection at once, also if bytes could not be sent yet."""
         self._pending = True
-        if self._raw._writer is not None:
-            self._raw._writer.transport.abort()
-        with contextlib.suppress(OSError):
-            self._raw._close()
+        self._raw._close()
 
 
 def _in_words(error: BaseException) -> str:
