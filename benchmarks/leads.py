@@ -24,11 +24,9 @@ def run(other: Path | None = None) -> bool:
 
 def _checks(folder: Path) -> bool:
     file = _list(folder, CHECK_ROWS)
-    took, most_mb = _dialctl(folder, "check", file.name, "--campaign", "c", "--expires-in", "10m")
-    print(
-        f"check of {CHECK_ROWS:,} rows: {took:.1f} s (bar {CHECK_S:g}), {most_mb:.0f} MB (bar {CHECK_MB:g})"
-    )
-    return took <= CHECK_S and most_mb < CHECK_MB
+    took, max_mb = _dialctl(folder, "check", file.name, "--campaign", "c", "--expires-in", "10m")
+    print(f"check of {CHECK_ROWS:,} rows: {took:.1f} s (bar {CHECK_S:g}), {max_mb:.0f} MB (bar {CHECK_MB:g})")
+    return took <= CHECK_S and max_mb < CHECK_MB
 
 
 def _sends(folder: Path, other: Path | None) -> bool:
@@ -48,9 +46,9 @@ def _sends(folder: Path, other: Path | None) -> bool:
                 "--gateway",
                 address,
             )
-            took, most_mb = _dialctl(folder, "send", *arguments, "--results", str(results), **environment)
+            took, max_mb = _dialctl(folder, "send", *arguments, "--results", str(results), **environment)
             rates[name].append(SEND_ROWS / took)
-            print(f"send of {SEND_ROWS:,} rows, {name} dialctl: {SEND_ROWS / took:,.0f}/s, {most_mb:.0f} MB")
+            print(f"send of {SEND_ROWS:,} rows, {name} dialctl: {SEND_ROWS / took:,.0f}/s, {max_mb:.0f} MB")
     if other is None:
         return True
     ratio = statistics.median(rates["this"]) / statistics.median(rates["other"])

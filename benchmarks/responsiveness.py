@@ -36,9 +36,9 @@ class Lag(NamedTuple):
     """
 
     longest_ms: float
-    most_ms: float
+    max_ms: float
     longest_processor_ms: float
-    most_processor_ms: float
+    max_processor_ms: float
 
 
 class Probed(NamedTuple):
@@ -78,8 +78,8 @@ def compare(environments: Versions) -> Result:
             bar = BAR_MS if name == NOW else None
             title = f"{COUNT:,} {situation}, {name}"
             checks += [
-                Check(f"ms of lag, 99.9th percentile, {title}", lag.most_ms, "{:.1f}", at_most=bar),
-                Check("  of it in processor time", lag.most_processor_ms, "{:.1f}"),
+                Check(f"ms of lag, 99.9th percentile, {title}", lag.max_ms, "{:.1f}", at_most=bar),
+                Check("  of it in processor time", lag.max_processor_ms, "{:.1f}"),
                 Check(f"ms of lag, longest, {title}", lag.longest_ms, "{:.1f}"),
                 Check("  of it in processor time", lag.longest_processor_ms, "{:.1f}"),
             ]

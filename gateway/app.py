@@ -107,7 +107,7 @@ class Gateway:
         return max(self.engine.outstanding, unanswered)
 
     async def start(self) -> int:
-        """Serve; return the gRPC port. Raises `OSError` where the address cannot be had.
+        """Serve; return the gRPC port. Raises `OSError` if the address is not available.
 
         Raises `AccessError` if files are not complete, or cannot be used when they are.
         """

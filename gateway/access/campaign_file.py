@@ -13,15 +13,15 @@ from gateway.directory.table import (
     LONGEST_NAME,
     LONGEST_TAG_KEY,
     LONGEST_TAG_VALUE,
-    MOST_CAMPAIGNS,
-    MOST_TAGS,
+    MAX_CAMPAIGNS,
+    MAX_TAGS,
     CampaignEntry,
     CampaignTable,
 )
 
 SETTING = "DIAL_GATEWAY_CAMPAIGN_DIRECTORY"
 VERSION = 1
-MOST_BYTES = 8_388_608
+MAX_BYTES = 8_388_608
 
 
 def reloaded_campaigns(path: str, clocks: FileClocks = SYSTEM_CLOCKS) -> Reloaded[CampaignTable]:
@@ -41,7 +41,7 @@ def read_campaigns(path: str) -> CampaignTable:
         rule = "it must be off, connect, or the path of a file"
         raise CampaignFileError(f"{SETTING}: cannot read {path}: {error.strerror}; {rule}") from error
     try:
-        return _campaigns(document_of(text, MOST_BYTES))
+        return _campaigns(document_of(text, MAX_BYTES))
     except DocumentError as error:
         raise CampaignFileError(f"{SETTING}: {path}: {error}") from error
 
@@ -51,8 +51,8 @@ def _campaigns(document: object) -> CampaignTable:
     if table.get("version") != VERSION or isinstance(table["version"], bool):
         raise DocumentError(f"version: must be {VERSION}")
     listed = list_at("campaigns", table.get("campaigns"), empty=True)
-    if len(listed) > MOST_CAMPAIGNS:
-        raise DocumentError(f"campaigns: at most {MOST_CAMPAIGNS:,}")
+    if len(listed) > MAX_CAMPAIGNS:
+        raise DocumentError(f"campaigns: at most {MAX_CAMPAIGNS:,}")
     entries: dict[str, CampaignEntry] = {}
     for number, item in enumerate(listed):
         entry = _entry(f"campaigns[{number}]", item)
@@ -73,8 +73,8 @@ def _entry(path: str, item: object) -> CampaignEntry:
 
 
 def _tags(path: str, value: object) -> Mapping[str, str]:
-    if not isinstance(value, dict) or len(value) > MOST_TAGS:
-        raise DocumentError(f"{path}: must be a mapping of at most {MOST_TAGS} tags")
+    if not isinstance(value, dict) or len(value) > MAX_TAGS:
+        raise DocumentError(f"{path}: must be a mapping of at most {MAX_TAGS} tags")
     return {
         _text(f"{path}: a key", key, 1, LONGEST_TAG_KEY): _text(
             f"{path}: a value", text, 0, LONGEST_TAG_VALUE

@@ -18,7 +18,7 @@ class AccessRefusal(StrEnum):
     DIALING = "dialing"  # a call of a caller that may not dial anything
     CAMPAIGN = "campaign"  # a dial request for another's campaign
     PRIORITY = "priority"  # a request above the granted priority; it is accepted at the granted one
-    STEERING = "steering"  # a hold, release or purge
+    OPERATION = "steering"  # a hold, release or purge; the label is older than this name
     NUMBERS = "numbers"  # a suppression of a number, the end of one, or a look-up
     FORGED = "forged_identity"  # a call that claims an identity in a header, from no trusted proxy
     GUESSING = "admin_guessing"  # a change on the admin port from an address with too many wrong tokens
@@ -42,7 +42,7 @@ _TEXTS = {
     AccessRefusal.PRIORITY: (
         "priority: higher than the policy grants this caller; lowered to the granted one"
     ),
-    AccessRefusal.STEERING: "the policy of this gateway does not let this caller do this to this campaign",
+    AccessRefusal.OPERATION: "the policy of this gateway does not let this caller do this to this campaign",
     AccessRefusal.NUMBERS: "the policy of this gateway does not let this caller suppress or allow numbers",
     AccessRefusal.GUESSING: (
         "a change on the admin port: the token was not checked, after too many wrong ones from this address"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-MOST_BYTES = 1_048_576
+MAX_BYTES = 1_048_576
 WHOLE = "the whole"
 """The path of the whole document."""
 
@@ -21,10 +21,10 @@ class DocumentError(ValueError):
     """A document breaks a rule. The text names the path and the rule."""
 
 
-def document_of(text: bytes | str, most_bytes: int = MOST_BYTES) -> object:
+def document_of(text: bytes | str, max_bytes: int = MAX_BYTES) -> object:
     """Return the document in a text. Raises `DocumentError`."""
-    if len(text) > most_bytes:
-        raise DocumentError(f"{WHOLE}: at most {most_bytes:,} bytes")
+    if len(text) > max_bytes:
+        raise DocumentError(f"{WHOLE}: at most {max_bytes:,} bytes")
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -52,10 +52,10 @@ def table_at(path: str, value: object, known: tuple[str, ...]) -> dict[str, Any]
     return value
 
 
-def whole_at(path: str, value: object, most: int) -> int:
-    """Return a whole number from 1 to `most`. Raises `DocumentError` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise DocumentError(f"{path}: must be a whole number from 1 to {most:,}")
+def whole_at(path: str, value: object, maximum: int) -> int:
+    """Return a whole number from 1 to `maximum`. Raises `DocumentError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= maximum:
+        raise DocumentError(f"{path}: must be a whole number from 1 to {maximum:,}")
     return value
 
 

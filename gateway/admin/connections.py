@@ -21,7 +21,7 @@ ANSWER_S = 30.0
 """Seconds in which the request body must arrive and the caller must read the answer."""
 
 
-class Closed(Enum):
+class CloseReason(Enum):
     """Why this side closed a connection. The value is the label of the metric."""
 
     SLOW = "slow_request"
@@ -45,24 +45,24 @@ class Connection:
     endless: bool = False
     asking: float | None = None
 
-    def overdue(self, now: float) -> Closed | None:
+    def overdue(self, now: float) -> CloseReason | None:
         """Return why the connection must be closed now, None if it may stay open."""
         if self.endless:
             return None
         if self.busy:
-            return Closed.UNREAD if now >= self.since + ANSWER_S else None
+            return CloseReason.UNREAD if now >= self.since + ANSWER_S else None
         if self.asking is not None:
-            return Closed.SLOW if now >= self.asking + REQUEST_S else None
+            return CloseReason.SLOW if now >= self.asking + REQUEST_S else None
         if self.transport.get_write_buffer_size():
-            return Closed.UNREAD if now >= self.since + ANSWER_S else None
-        return Closed.IDLE if now >= self.since + IDLE_S else None
+            return CloseReason.UNREAD if now >= self.since + ANSWER_S else None
+        return CloseReason.IDLE if now >= self.since + IDLE_S else None
 
 
 class Connections:
     """All connections; decides which one to close. `now` gives seconds on the loop's clock."""
 
     def __init__(self, now: Callable[[], float], limit: int = LIMIT) -> None:
-        self.closed: Counter[str] = Counter({each.value: 0 for each in Closed})
+        self.closed: Counter[str] = Counter({each.value: 0 for each in CloseReason})
         self._now = now
         self._limit = limit
         self._open: dict[asyncio.BaseTransport, Connection] = {}
@@ -118,16 +118,16 @@ class Connections:
         hosts = Counter(each.host for each in idle)
         chosen = min(idle, key=lambda each: (-hosts[each.host], each.since), default=None)
         if chosen is not None:
-            self._close(chosen, Closed.FULL)
+            self._close(chosen, CloseReason.FULL)
 
-    def _overdue(self) -> Iterator[tuple[Connection, Closed]]:
+    def _overdue(self) -> Iterator[tuple[Connection, CloseReason]]:
         now = self._now()
         for connection in self._open.values():
             why = connection.overdue(now)
             if why is not None:
                 yield connection, why
 
-    def _close(self, connection: Connection, why: Closed) -> None:
+    def _close(self, connection: Connection, why: CloseReason) -> None:
         self.closed[why.value] += 1
         self.remove(connection.transport)
         connection.transport.abort()  # drops the buffered output

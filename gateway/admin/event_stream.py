@@ -24,14 +24,14 @@ class EventStream:
     """Sends every reader the state of the gateway and its changes. `readers` is their number.
 
     `every_s` is the time between two states, `stall_s` the time after which a reader that reads nothing is
-    dropped, and `most` how many readers there may be.
+    dropped, and `limit` how many readers there may be.
     """
 
     def __init__(
-        self, console: Console, *, every_s: float = EVERY_S, stall_s: float = STALL_S, most: int = READERS
+        self, console: Console, *, every_s: float = EVERY_S, stall_s: float = STALL_S, limit: int = READERS
     ) -> None:
         self._console = console
-        self._every_s, self._stall_s, self._most = every_s, stall_s, most
+        self._every_s, self._stall_s, self._most = every_s, stall_s, limit
         self._closing = asyncio.Event()
         self.readers = 0
         self._made_at = float("-inf")

@@ -72,7 +72,9 @@ class Listener:
     def _serve(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
         serving = self._loop.create_task(
-            self._loop.connect_accepted_socket(lambda: Watched(self._factory(), self._connections), accepted)
+            self._loop.connect_accepted_socket(
+                lambda: WatchedProtocol(self._factory(), self._connections), accepted
+            )
         )
         self._tasks.add(serving)
         serving.add_done_callback(self._served)
@@ -104,7 +106,7 @@ class Listener:
         self._sweeping = self._loop.call_later(SWEEP_EVERY_S, self._sweep)
 
 
-class Watched(asyncio.Protocol):
+class WatchedProtocol(asyncio.Protocol):
     """Wraps a protocol of the server, and reports its events to `connections`."""
 
     def __init__(self, inner: asyncio.Protocol, connections: Connections) -> None:

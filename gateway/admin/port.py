@@ -229,7 +229,7 @@ class Command(NamedTuple):
     identity: str | None = None
 
 
-class CommandDone(NamedTuple):
+class CommandResult(NamedTuple):
     """What came of a command: how many dial requests it answered.
 
     In a fleet with a shared state, `confirmed` are the replicas that have carried it out, and `unconfirmed`
@@ -270,6 +270,6 @@ class Console(Protocol):
         """
         ...
 
-    async def carry_out(self, command: Command) -> CommandDone:
+    async def carry_out(self, command: Command) -> CommandResult:
         """Carry out a command; return what came of it. Raises `CommandRefused`."""
         ...

@@ -16,7 +16,7 @@ _REASONS = {
     AccessRefusal.UNAUTHENTICATED: ErrorReason.UNAUTHENTICATED,
     AccessRefusal.UNKNOWN: ErrorReason.UNKNOWN_CALLER,
     AccessRefusal.DIALING: ErrorReason.DIALING_DENIED,
-    AccessRefusal.STEERING: ErrorReason.OPERATION_DENIED,
+    AccessRefusal.OPERATION: ErrorReason.OPERATION_DENIED,
     AccessRefusal.NUMBERS: ErrorReason.OPERATION_DENIED,
 }
 
@@ -82,7 +82,7 @@ class Authorizer:
         """End the call of a known caller that does not have this right for the campaign."""
         caller, grant = caller_and_grant
         if not grant.may(action, campaign_id):
-            await self._refuse(caller, AccessRefusal.STEERING, context)
+            await self._refuse(caller, AccessRefusal.OPERATION, context)
 
     async def may_with_numbers(self, right: NumberRight, context: CallContext) -> Caller:
         """Return the caller. Ends the call if it does not have this right for phone numbers."""

@@ -134,7 +134,7 @@ class CampaignServicer(CampaignServiceServicer):
                 matching(request.campaign, rows, grant, self._directory, self._dispatcher.row)
             )
         page, token, total = await parts.run(wire.page(request, rows.values()))
-        described = wire.Describing(now, offset, self._directory.table)
+        described = wire.RowContext(now, offset, self._directory.table)
         campaigns = await parts.run(wire.campaigns(described, page, len(newest.replicas)))
         return pb.ListCampaignsResponse(
             campaigns=campaigns,
@@ -176,7 +176,7 @@ class CampaignServicer(CampaignServiceServicer):
         """Return the messages of a snapshot, shared by all watches: to make a thousand takes 10 ms."""
         table, shared = self._directory.table, self._messages
         if shared is None or shared.snapshot is not newest or shared.messages.table is not table:
-            described = wire.Describing(newest.at, self._clock.wall_offset(), table)
+            described = wire.RowContext(newest.at, self._clock.wall_offset(), table)
             shared = self._messages = _SharedMessages(newest, wire.Messages(described, newest.replicas))
         return shared.messages
 
@@ -240,8 +240,8 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _campaign(self, campaign_id: str) -> pb.Campaign:
         """Return the state of a campaign after an operation."""
-        row = await self._snapshots.whole(self._dispatcher.row(campaign_id))
-        described = wire.Describing(self._clock.now(), self._clock.wall_offset(), self._directory.table)
+        row = await self._snapshots.as_listed(self._dispatcher.row(campaign_id))
+        described = wire.RowContext(self._clock.now(), self._clock.wall_offset(), self._directory.table)
         return wire.campaign(described, row)
 
 

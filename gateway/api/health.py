@@ -17,11 +17,11 @@ LONGEST_SERVICE = 256
 
 
 class BoundedHealth(health.aio.HealthServicer):
-    """`grpc.health.v1` with at most `most` watchers. A check is always answered."""
+    """`grpc.health.v1` with at most `limit` watchers. A check is always answered."""
 
-    def __init__(self, most: int = WATCHES) -> None:
+    def __init__(self, limit: int = WATCHES) -> None:
         super().__init__()
-        self._most = most
+        self._most = limit
         self._watches = 0
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: "Context") -> None:  # noqa: N802

@@ -68,13 +68,13 @@ class Submission:
         self._permission = permission
         self._directory = directory
 
-    def take_part(self, message: Incoming, most: int, submit: Submit | None = None) -> None:
-        """Submit up to `most` of the next requests of a message, with `submit` if it is given.
+    def take_part(self, message: Incoming, limit: int, submit: Submit | None = None) -> None:
+        """Submit up to `limit` of the next requests of a message, with `submit` if it is given.
 
         After a bug, the session answers them. Raises `StreamUnreadableError`.
         """
         try:
-            part, campaign_id = message.part(most), message.campaign_id
+            part, campaign_id = message.part(limit), message.campaign_id
         except UnreadableError as error:
             raise StreamUnreadableError from error
         if isinstance(part, Unreadable):

@@ -14,7 +14,7 @@ from gateway.access.policy import Grant
 from gateway.access.refusal import AccessRefusal
 from gateway.control.snapshots import Parts, StatusSnapshot
 from gateway.core.views.campaign_status import CampaignRow
-from gateway.runtime.memory import made_old
+from gateway.runtime.memory import tenured
 
 SEEN_PART, COMPARED_PART = 2000, 4000
 """Rows that one part checks, or compares: some milliseconds of work."""
@@ -61,7 +61,7 @@ class VisibleCampaigns:
 
 
 def _visible_to(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
-    seen: Rows = made_old({}, len(rows))
+    seen: Rows = tenured({}, len(rows))
     for number, (name, row) in enumerate(rows.items(), 1):
         if grant.may(CampaignRight.SEE, name):
             seen[name] = row
@@ -71,7 +71,7 @@ def _visible_to(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
 
 
 def _difference(earlier: Rows, rows: Rows) -> Generator[None, None, Difference]:
-    changed: list[CampaignRow] = made_old([], len(rows))
+    changed: list[CampaignRow] = tenured([], len(rows))
     for number, (name, row) in enumerate(rows.items(), 1):
         known = earlier.get(name)
         if known is not row and known != row:

@@ -40,7 +40,7 @@ GOOD, WRONG = 0, 1
 REPORTED_WITHIN_S = 0.1
 """Seconds in which the fleet usually hears that a call has returned."""
 NEAR_ITS_END_DAYS = 7
-MOST_NAMED = 10
+MAX_NAMED = 10
 """Names of campaigns that one line lists, at most."""
 
 
@@ -189,7 +189,7 @@ def _of_campaigns(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     shared = sorted(name for name, ids in table.names() if len(ids) > 1)
     yield CheckResult.GOOD, f"{len(table):,} campaigns in {chosen.campaign_file}"
     if shared:
-        several = f"several campaigns have the same name: {', '.join(map(repr, shared[:MOST_NAMED]))}"
+        several = f"several campaigns have the same name: {', '.join(map(repr, shared[:MAX_NAMED]))}"
         yield CheckResult.UNSURE, f"{several}; these names cannot be used instead of ids"
 
 
@@ -224,7 +224,7 @@ def _of_guard(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
 
 
 def _of_limits(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
-    """Say whether the shared state keeps what contact limits count; its other problems are told elsewhere."""
+    """Say whether the shared state keeps what contact limits count; `_of_shared_state` reports the rest."""
     try:
         reached = state_settings_of(chosen)
     except (AddressError, SharedStateError):

@@ -26,7 +26,7 @@ KEYS = ("simulator", "simulator")
 
 
 def run(leads: Path) -> int:
-    """Run the demo with a CSV file; return the exit code, 0 where every lead was answered."""
+    """Run the demo with a CSV file; return the exit code, 0 if every lead was answered."""
     if not leads.is_file():
         sys.stderr.write(f"dial-gateway demo: no such file: {leads}\n")
         return 2

@@ -6,7 +6,15 @@ from datetime import date, tzinfo
 from functools import reduce
 from typing import NamedTuple
 
-from gateway.compliance.open_intervals import DAY_S, Interval, Week, common, either, open_intervals, stretches
+from gateway.compliance.open_intervals import (
+    DAY_S,
+    Interval,
+    Week,
+    intersection,
+    offset_periods,
+    open_intervals,
+    union,
+)
 
 SPAN_S = 8 * DAY_S
 """Seconds for which intervals are computed at once."""
@@ -17,11 +25,11 @@ earlier. For 42 zones that are never in hours at the same time, the search takes
 SPANS_KEPT = 6
 
 
-class Opening(NamedTuple):
-    """A stretch of time, from `start` until `end`, that is open or closed.
+class HoursPeriod(NamedTuple):
+    """A period from `start` until `end` that is open or closed as a whole.
 
-    Instants are seconds since the epoch. `end` of an open stretch is when it closes, and of a closed one when
-    it opens; None if that is farther away than `FARTHEST_S`.
+    Instants are seconds since the epoch. An open period ends when it closes, a closed one
+    when it opens; None if that is farther away than `FARTHEST_S`.
     """
 
     is_open: bool
@@ -40,18 +48,18 @@ class CallingHours:
         self, week: Week, zones: Sequence[tzinfo], is_holiday: Callable[[date], bool], *, every: bool = True
     ) -> None:
         self._week, self._zones, self._is_holiday = week, zones, is_holiday
-        self._combine = common if every else either
+        self._combine = intersection if every else union
         self._spans: dict[int, list[Interval]] = {}
 
-    def at(self, instant: float) -> Opening:
-        """Return the stretch, open or closed, that an instant is in."""
+    def at(self, instant: float) -> HoursPeriod:
+        """Return the period, open or closed, that an instant is in."""
         number = int(instant // SPAN_S)
         intervals = self._span(number)
         at = bisect_right(intervals, instant, key=lambda interval: interval.start) - 1
         if at >= 0 and instant < intervals[at].end:
-            return Opening(True, intervals[at].start, self._closing(number, intervals[at]))
+            return HoursPeriod(True, intervals[at].start, self._closing(number, intervals[at]))
         start = intervals[at].end if at >= 0 else number * SPAN_S
-        return Opening(False, start, self._opening(number, instant))
+        return HoursPeriod(False, start, self._opening(number, instant))
 
     def _closing(self, number: int, interval: Interval) -> float | None:
         """Return when an interval ends, which may continue in the following spans."""
@@ -84,7 +92,7 @@ class CallingHours:
 
     def _computed(self, start: int, end: int) -> list[Interval]:
         # Many zones of a number have the same clock.
-        clocks = dict.fromkeys(stretches(zone, start, end) for zone in self._zones)
+        clocks = dict.fromkeys(offset_periods(zone, start, end) for zone in self._zones)
         each = [open_intervals(self._week, clock, self._is_holiday) for clock in clocks]
         return reduce(self._combine, each) if each else []
 

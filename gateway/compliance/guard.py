@@ -18,7 +18,7 @@ from gateway.compliance.rules import AfterClosing, Rule, RuleChannel, RuleSet, U
 from gateway.compliance.suppression_guard import SUPPRESSED
 from gateway.compliance.suppression_list import Suppressions
 from gateway.compliance.time_zones import TimeZones
-from gateway.core.compliance.port import LEARNED_AT_ONCE, decided_in_turn
+from gateway.core.compliance.port import LOOK_UPS_AT_ONCE, decided_in_turn
 from gateway.core.compliance.verdict import Verdict, VerdictKind, strictest
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
@@ -126,14 +126,14 @@ class Guard:
         """Return the verdict about each of some requests of one campaign, as `decide` does.
 
         With one rule, and numbers whose facts are known, it takes half the time of single decisions. It ends
-        after `LEARNED_AT_ONCE` look-ups of numbers.
+        after `LOOK_UPS_AT_ONCE` look-ups of numbers.
         """
         only = self._only_rule_of(requests)
         tables = None if only is None else self._suppressions.tables(only.rule.lists)
         if only is None or tables is None:
             return decided_in_turn(self, now, requests)
         found: list[Verdict] = []
-        enough = self.learned + LEARNED_AT_ONCE
+        enough = self.number_look_ups + LOOK_UPS_AT_ONCE
         facts_of, by_facts = self._numbers.facts, only.by_facts
         for request in requests:
             number = request.phone_number
@@ -144,14 +144,14 @@ class Guard:
                     found.append(hours.verdict)
                     continue
             found.append(self.decide(now, request))
-            if self.learned >= enough:
+            if self.number_look_ups >= enough:
                 break
         return found
 
     @property
-    def learned(self) -> int:
+    def number_look_ups(self) -> int:
         """How many numbers had to be looked up so far, with the guards of earlier versions of the rules."""
-        return self._numbers.learned
+        return self._numbers.number_look_ups
 
     def _only_rule_of(self, requests: Sequence[DialRequest]) -> DecidedRule | None:
         """Return the rule for plain calls to numbers, if it alone decides; None if more must be known."""

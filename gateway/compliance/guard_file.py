@@ -38,7 +38,7 @@ from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory, campaig
 
 SETTING = "DIAL_GATEWAY_GUARD_FILE"
 VERSION = 1
-MOST_RULES, MOST_CALLS, MOST_DAYS = 1_000, 1_000, 400
+MAX_RULES, MAX_CALLS, MAX_DAYS = 1_000, 1_000, 400
 WHOLE_KEYS = ("version", "unmatched", "lists", "limits", "rules")
 RULE_KEYS = (
     *("name", "campaigns", "channels", "observe", "hours", "zone", "several_zones", "no_zone", "holidays"),
@@ -103,8 +103,8 @@ def _rule_set(document: object, version: str, zones: TimeZones, directory: Campa
     unmatched = choice_at("unmatched", table.get("unmatched", "refuse"), [one.value for one in Unmatched])
     names = _Names(zones, directory, _lists(table.get("lists", {})), _limits(table.get("limits", {})))
     listed = list_at("rules", table.get("rules"))
-    if len(listed) > MOST_RULES:
-        raise DocumentError(f"rules: at most {MOST_RULES:,}")
+    if len(listed) > MAX_RULES:
+        raise DocumentError(f"rules: at most {MAX_RULES:,}")
     rules = tuple(_rule(f"rules[{number}]", item, names) for number, item in enumerate(listed))
     seen: set[str] = set()
     for number, rule in enumerate(rules):
@@ -129,7 +129,7 @@ def _limits(value: object) -> dict[str, ContactLimit]:
     found: dict[str, ContactLimit] = {}
     for name, item in _mapping("limits", value).items():
         table = table_at(f"limits.{name}", item, ("calls", "period"))
-        calls = whole_at(f"limits.{name}.calls", table.get("calls"), MOST_CALLS)
+        calls = whole_at(f"limits.{name}.calls", table.get("calls"), MAX_CALLS)
         found[name] = ContactLimit(name, calls, _period(f"limits.{name}.period", table.get("period")))
     return found
 
@@ -145,8 +145,8 @@ def _mapping(path: str, value: object) -> dict[str, Any]:
 def _period(path: str, value: object) -> float:
     text = _text(path, value, PERIOD_PATTERN, "minutes, hours or days, such as 30m, 24h or 7d")
     seconds = int(text[:-1]) * _SECONDS[text[-1]]
-    if seconds > MOST_DAYS * 86_400:
-        raise DocumentError(f"{path}: at most {MOST_DAYS}d")
+    if seconds > MAX_DAYS * 86_400:
+        raise DocumentError(f"{path}: at most {MAX_DAYS}d")
     return float(seconds)
 
 

@@ -4,7 +4,7 @@ from enum import Enum
 from typing import Any
 
 from gateway.compliance import guard_file
-from gateway.compliance.hours_text import ALWAYS_TEXT, DAY_PATTERN, MOST_WINDOWS, WINDOW_PATTERN
+from gateway.compliance.hours_text import ALWAYS_TEXT, DAY_PATTERN, MAX_WINDOWS, WINDOW_PATTERN
 from gateway.compliance.numbers import Strictness
 from gateway.compliance.rules import AfterClosing, RuleChannel, SeveralZones, Unmatched
 from gateway.runtime.patterns import LONGEST_PATTERN
@@ -32,7 +32,7 @@ def schema() -> Schema:
             unmatched=_choice(Unmatched, "refuse", "What happens to campaigns that no rule names."),
             lists=_named({"$ref": "#/$defs/list"}, "Suppression lists by name."),
             limits=_named({"$ref": "#/$defs/limit"}, "Contact limits by name; rules that name one share it."),
-            rules=_list({"$ref": "#/$defs/rule"}, most=guard_file.MOST_RULES),
+            rules=_list({"$ref": "#/$defs/rule"}, most=guard_file.MAX_RULES),
         ),
         "$defs": {"list": _of_list(), "limit": _of_limit(), "hours": _of_hours(), "rule": _of_rule()},
     }
@@ -46,7 +46,7 @@ def _of_list() -> Schema:
 def _of_limit() -> Schema:
     return _table(
         ("calls", "period"),
-        calls={"type": "integer", "minimum": 1, "maximum": guard_file.MOST_CALLS},
+        calls={"type": "integer", "minimum": 1, "maximum": guard_file.MAX_CALLS},
         period={"type": "string", "pattern": guard_file.PERIOD_PATTERN, "examples": ["7d", "24h", "30m"]},
     )
 
@@ -62,7 +62,7 @@ def _of_hours() -> Schema:
                 "minProperties": 1,
                 "additionalProperties": False,
                 "patternProperties": {
-                    DAY_PATTERN: {"type": "array", "maxItems": MOST_WINDOWS, "items": window}
+                    DAY_PATTERN: {"type": "array", "maxItems": MAX_WINDOWS, "items": window}
                 },
             },
         ],

@@ -7,7 +7,7 @@ from gateway.compliance.open_intervals import ALWAYS, MINUTES_A_DAY, Week, Windo
 from gateway.compliance.rules import DAYS
 
 ALWAYS_TEXT = "always"
-MOST_WINDOWS = 8
+MAX_WINDOWS = 8
 DAY_PATTERN = rf"^({'|'.join(DAYS)})(-({'|'.join(DAYS)}))?$"
 WINDOW_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 _days = re.compile(DAY_PATTERN).fullmatch
@@ -44,8 +44,8 @@ def _days_at(path: str, days: object) -> list[int]:
 
 def _windows_at(path: str, listed: object) -> tuple[Window, ...]:
     texts = list_at(path, listed, empty=True)
-    if len(texts) > MOST_WINDOWS:
-        raise DocumentError(f"{path}: at most {MOST_WINDOWS} windows")
+    if len(texts) > MAX_WINDOWS:
+        raise DocumentError(f"{path}: at most {MAX_WINDOWS} windows")
     return tuple(_window_at(f"{path}[{number}]", text) for number, text in enumerate(texts))
 
 

@@ -17,7 +17,7 @@ from gateway.compliance.number_patterns import Automaton, PatternNotRead
 from gateway.compliance.number_zones import ZONES, listed_zones
 from gateway.compliance.time_zones import OLD_NAMES
 
-MOST_CLASSES = 200_000
+MAX_CLASSES = 200_000
 """The most beginnings of numbers in the cache; a full cache is emptied."""
 VERSION = phonenumbers.__version__
 KINDS = tuple(PhoneNumberType.to_string(value) for value in PhoneNumberType.values())
@@ -76,15 +76,15 @@ _Branches = dict[str, "_Branches | _ByLength"]
 class PhoneNumbers:
     """Finds facts about numbers, and caches them by the beginnings of the numbers.
 
-    `countries` are the zones of each region (`time_zones.TimeZones.by_country`). `most_classes` is the most
+    `countries` are the zones of each region (`time_zones.TimeZones.by_country`). `max_classes` is the most
     beginnings in the cache. Not thread-safe.
     """
 
-    def __init__(self, countries: Mapping[str, tuple[str, ...]], most_classes: int = MOST_CLASSES) -> None:
-        self._countries, self._most_classes = countries, most_classes
+    def __init__(self, countries: Mapping[str, tuple[str, ...]], max_classes: int = MAX_CLASSES) -> None:
+        self._countries, self._most_classes = countries, max_classes
         self._root: _Branches = {}
         self._classes = 0
-        self.learned = 0
+        self.number_look_ups = 0
         """How many numbers `facts` had to look up in the tables: each takes as long as hundreds of cached
         ones."""
 
@@ -114,7 +114,7 @@ class PhoneNumbers:
         _longer()
 
     def _learned(self, number: str) -> NumberFacts:
-        self.learned += 1
+        self.number_look_ups += 1
         facts = self.looked_up(number)
         depth = _deciding_digits(number[1:])
         if depth is not None:

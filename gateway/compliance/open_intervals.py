@@ -23,7 +23,7 @@ class Interval(NamedTuple):
     end: int
 
 
-class Stretch(NamedTuple):
+class OffsetPeriod(NamedTuple):
     """The instants from `start` to `end`, exclusive, in which a clock is `offset` seconds ahead of UTC."""
 
     start: int
@@ -44,14 +44,14 @@ ALWAYS: Week = ((Window(0, MINUTES_A_DAY),),) * 7
 
 
 def open_intervals(
-    week: Week, stretches: Iterable[Stretch], is_holiday: Callable[[date], bool]
+    week: Week, offset_periods: Iterable[OffsetPeriod], is_holiday: Callable[[date], bool]
 ) -> list[Interval]:
-    """Return the open intervals within some stretches, in order and apart from each other.
+    """Return the open intervals within some periods, in order and apart from each other.
 
     A holiday is closed from its midnight to the next, and so are the windows that begin on it.
     """
     found: list[Interval] = []
-    for start, end, offset in stretches:
+    for start, end, offset in offset_periods:
         for day in range((start + offset) // DAY_S, (end - 1 + offset) // DAY_S + 1):
             midnight = day * DAY_S - offset
             for window in _windows_on(week, date.fromordinal(_EPOCH_DAY + day), is_holiday):
@@ -62,7 +62,7 @@ def open_intervals(
     return _joined(found)
 
 
-def common(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
+def intersection(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
     """Return the instants that are in both of two ordered lists of intervals."""
     found = []
     left = right = 0
@@ -78,7 +78,7 @@ def common(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]
     return found
 
 
-def either(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
+def union(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
     """Return the instants that are in at least one of two lists of intervals."""
     return _joined([*one, *other])
 
@@ -107,22 +107,22 @@ def _joined(intervals: list[Interval]) -> list[Interval]:
     return joined
 
 
-def stretches(zone: tzinfo, start: int, end: int) -> tuple[Stretch, ...]:
-    """Return the stretches between two instants in which the zone's offset is constant.
+def offset_periods(zone: tzinfo, start: int, end: int) -> tuple[OffsetPeriod, ...]:
+    """Return the periods between two instants in which the zone's offset is constant.
 
     The offset is looked at every six hours: no zone changes it and changes it back within that time.
     """
-    found: list[Stretch] = []
+    found: list[OffsetPeriod] = []
     begun, offset = start, offset_at(zone, start)
     for probe in range(start + _PROBE_S, end + _PROBE_S, _PROBE_S):
         at = min(probe, end)
         now = offset_at(zone, at)
         if now != offset:
             change = _change_between(zone, probe - _PROBE_S, at)
-            found.append(Stretch(begun, change, offset))
+            found.append(OffsetPeriod(begun, change, offset))
             begun, offset = change, now
     if begun < end:
-        found.append(Stretch(begun, end, offset))
+        found.append(OffsetPeriod(begun, end, offset))
     return tuple(found)
 
 

@@ -76,14 +76,14 @@ class LiveSuppression(NamedTuple):
 
 
 class LiveSuppressions(HashTable):
-    """Numbers that operators have suppressed, at most `most`, with who suppressed each, when and why.
+    """Numbers that operators have suppressed, at most `limit`, with who suppressed each, when and why.
 
     They stay when lists are read again: a file that was written before must not allow the number again.
     """
 
-    def __init__(self, most: int = 1_000_000) -> None:
+    def __init__(self, limit: int = 1_000_000) -> None:
         super().__init__()
-        self._most = most
+        self._most = limit
 
     def add(self, number_hash: bytes, details: LiveSuppression | None = None) -> bool:
         """Suppress a number from now on; return whether it was not suppressed before.

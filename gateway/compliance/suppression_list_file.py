@@ -19,7 +19,7 @@ from gateway.compliance.suppression_list import NumberTable
 CHUNK_BYTES = 1 << 20
 NAMED = 10
 """The most bad lines that a message names."""
-MOST_BAD_SHARE = 0.01
+MAX_BAD_SHARE = 0.01
 _NUMBER = re.compile(rb"^[ \t]*(\+[1-9][0-9]{1,14})[ \t]*\r?$", re.MULTILINE)
 _SKIPPED = re.compile(rb"[ \t]*(?:#.*)?\r?").fullmatch
 
@@ -83,7 +83,7 @@ def read_list(name: str, path: str) -> ReadList:
         table = NumberTable(reading.numbers(Path(path)))
     except OSError as error:
         raise SuppressionListError(f"lists.{name}: cannot read {path}: {error.strerror}") from error
-    if reading.bad_lines > MOST_BAD_SHARE * (len(table) + reading.bad_lines):
+    if reading.bad_lines > MAX_BAD_SHARE * (len(table) + reading.bad_lines):
         raise SuppressionListError(
             f"lists.{name}: {path}: {_bad(reading.bad_lines, tuple(reading.first_bad))}; of "
             f"{len(table) + reading.bad_lines:,} lines at most 1 in 100 may be bad"

@@ -24,7 +24,7 @@ from gateway.directory.table import (
     LONGEST_NAME,
     LONGEST_TAG_KEY,
     LONGEST_TAG_VALUE,
-    MOST_TAGS,
+    MAX_TAGS,
     CampaignEntry,
 )
 
@@ -103,7 +103,7 @@ def listed_page(response: object, api: str) -> ListedPage:
 def listed_tags(response: object) -> dict[str, str]:
     """Return the tags in a reply to ListTagsForResource, as far as they keep AWS's limits."""
     tags = member(response, "tags")
-    pairs = list(tags.items())[:MOST_TAGS] if isinstance(tags, Mapping) else []
+    pairs = list(tags.items())[:MAX_TAGS] if isinstance(tags, Mapping) else []
     return {
         key: value
         for key, value in pairs

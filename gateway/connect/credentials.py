@@ -35,7 +35,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 a jitter of a third."""
 LONGEST_ATTEMPT_S = 20.0
 """Seconds after which an attempt counts as hung, and another one starts in parallel."""
-MOST_HANGING = 4
+MAX_HANGING = 4
 """Attempts that may hang at the same time."""
 LONGEST_SLEEP_S = 30.0
 """Seconds between two readings of the clock: it may have been set."""
@@ -151,7 +151,7 @@ class AccessKeys:
     def _attempt(self) -> None:
         """Ask once in another thread, since the source may hang."""
         with self._lock:
-            may_ask = self._hanging < MOST_HANGING
+            may_ask = self._hanging < MAX_HANGING
             self._hanging += may_ask
         if not may_ask:
             self._failed("the source of the credentials does not answer")

@@ -153,7 +153,7 @@ class Probe:
                 return Finding(CheckResult.WRONG, operation, "Connect refuses the campaign id as invalid")
             case errors.CampaignInvalid():
                 return None
-            case errors.CallHindered():
+            case errors.AuthenticationFailed():
                 return Finding(CheckResult.WRONG, operation, _refused(failure, _code(error)))
             case errors.NoCredentials():
                 return Finding(CheckResult.WRONG, operation, "no credentials to ask with")

@@ -20,7 +20,9 @@ _NOT_ASKED = (errors.CallTooLate, errors.CallRevoked, errors.ChannelNotCarried)
 """Failures that say nothing about Connect: the call was not sent."""
 
 
-_HINDERED = frozenset(failure.__name__ for failure in errors.CallHindered.__subclasses__())
+_AUTHENTICATION_FAILURES = frozenset(
+    failure.__name__ for failure in errors.AuthenticationFailed.__subclasses__()
+)
 
 
 class ConnectHealth:
@@ -31,7 +33,7 @@ class ConnectHealth:
         self.called = False
         self.results: Counter[str] = Counter()
         self._failing_since: float | None = None
-        self._hindered_at = float("-inf")
+        self._authentication_failed_at = float("-inf")
 
     def answered(self, now: float) -> None:
         """Note that Connect answered a call."""
@@ -50,15 +52,15 @@ class ConnectHealth:
         self.last_failure = type(failure).__name__
         if self._failing_since is None:
             self._failing_since = now
-        if isinstance(failure, errors.CallHindered):
-            self._hindered_at = now
+        if isinstance(failure, errors.AuthenticationFailed):
+            self._authentication_failed_at = now
 
     def _works(self) -> None:
         self.called = True
         self._failing_since = None
 
     def failing_s(self, now: float) -> float:
-        """Return for how many seconds no attempt has been answered; 0 where the last one was."""
+        """Return for how many seconds no attempt has been answered; 0 if the last one was."""
         return 0.0 if self._failing_since is None else max(0.0, now - self._failing_since)
 
     def in_words(self, now: float) -> str:
@@ -72,11 +74,11 @@ class ConnectHealth:
         """Whether the last attempt failed because of Connect."""
         return self._failing_since is not None
 
-    def hindered_by(self, now: float, within_s: float) -> str:
+    def authentication_failure(self, now: float, within_s: float) -> str:
         """Return how AWS last refused the gateway's credentials or clock, if it has accepted none since.
 
-        Only the last `within_s` seconds count. The value is the name of a `CallHindered` in errors.py, or
-        empty.
+        Only the last `within_s` seconds count. The value is the name of a subclass of `AuthenticationFailed`
+        (core/errors.py), or empty.
         """
-        hindered = self.failing and now - self._hindered_at <= within_s
-        return self.last_failure if hindered and self.last_failure in _HINDERED else ""
+        is_failing = self.failing and now - self._authentication_failed_at <= within_s
+        return self.last_failure if is_failing and self.last_failure in _AUTHENTICATION_FAILURES else ""

@@ -1,7 +1,7 @@
 """Resolves names in separate threads, since a lookup by the system cannot be interrupted.
 
 Calls that need the same name at the same time share one lookup. If a lookup takes longer than `STALE_S`, the
-next call starts another one in parallel, up to `MOST_LOOKUPS` for a name.
+next call starts another one in parallel, up to `MAX_LOOKUPS` for a name.
 """
 
 import socket
@@ -13,7 +13,7 @@ from typing import Any
 
 STALE_S = 5.0
 """Seconds after which an unfinished lookup is no longer shared."""
-MOST_LOOKUPS = 4
+MAX_LOOKUPS = 4
 """Lookups of one name at the same time."""
 
 Address = tuple[int, int, int, Any]
@@ -40,7 +40,7 @@ class Resolver:
         """Return the lookup of a name, which may be under way already. Its exception is `look_up`'s."""
         with self._lock:
             lookups = self._under_way.setdefault((host, port), [])
-            if lookups and (self._now() - lookups[-1][0] < STALE_S or len(lookups) >= MOST_LOOKUPS):
+            if lookups and (self._now() - lookups[-1][0] < STALE_S or len(lookups) >= MAX_LOOKUPS):
                 return lookups[-1][1]
             future: Future[Sequence[Address]] = Future()
             lookups.append((self._now(), future))

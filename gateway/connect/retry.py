@@ -82,7 +82,8 @@ class RetryingSender:
         # A new instance for each call: a shared one would mix the attempts of all calls.
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(CallTransient),
-            stop=tenacity.stop_after_attempt(call.batch.attempts_left) | _Over(self._expiry_now, call),
+            stop=tenacity.stop_after_attempt(call.batch.attempts_left)
+            | _StopRetrying(self._expiry_now, call),
             wait=self._pause,
             sleep=self._sleep,
             reraise=True,
@@ -188,7 +189,7 @@ class _Call:
         )
 
 
-class _Over(tenacity.stop.stop_base):
+class _StopRetrying(tenacity.stop.stop_base):
     """Stops a call that may not go on, and one whose next pause would end after its earliest expiry."""
 
     def __init__(self, now: Callable[[], float], call: _Call) -> None:

@@ -21,7 +21,7 @@ PATHS_KEPT = 4096
 """Paths whose form for the signature is remembered: one for each campaign."""
 
 
-class _Moment(NamedTuple):
+class _SigningContext(NamedTuple):
     """What the signatures of one second with the same credentials have in common.
 
     `shown` and `signed` are the headers and their names in the text that is signed, `before` is that text's
@@ -47,7 +47,9 @@ class Signer:
         rules: Any = SigV4Auth(ReadOnlyCredentials("", "", None), service, region)
         self._path: Callable[[str], str] = functools.lru_cache(PATHS_KEPT)(rules._normalize_url_path)
         self._key: Callable[[str, str], bytes] = functools.lru_cache(4)(self._derived_key)
-        self._moment: Callable[[ReadOnlyCredentials, str], _Moment] = functools.lru_cache(4)(self._moment_of)
+        self._moment: Callable[[ReadOnlyCredentials, str], _SigningContext] = functools.lru_cache(4)(
+            self._moment_of
+        )
 
     def headers(
         self, method: str, path: str, body: bytes, credentials: ReadOnlyCredentials, stamp: str
@@ -64,7 +66,7 @@ class Signer:
         signature = hmac.digest(moment.key, text.encode(), "sha256").hex()
         return {**moment.headers, "Authorization": moment.authorization + signature}
 
-    def _moment_of(self, credentials: ReadOnlyCredentials, stamp: str) -> _Moment:
+    def _moment_of(self, credentials: ReadOnlyCredentials, stamp: str) -> _SigningContext:
         token, date = credentials.token, stamp[:8]
         if not all(text.isprintable() for text in (credentials.access_key or "", token or "")):
             raise ValueError("credentials must not have control characters")
@@ -77,7 +79,7 @@ class Signer:
             signed += ";x-amz-security-token"
         scope = f"{date}/{self._region}/{self._service}/aws4_request"
         claimed = f"{_ALGORITHM} Credential={credentials.access_key}/{scope}"
-        return _Moment(
+        return _SigningContext(
             shown=shown,
             signed=signed,
             before=f"{_ALGORITHM}\n{stamp}\n{scope}\n",

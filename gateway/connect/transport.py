@@ -139,7 +139,7 @@ class _Body:
         yield self._content
 
 
-class _Stoppable:
+class _CancellableConnection:
     """A connection that opens sockets through its thread's exchange, and checks the ticket."""
 
     def _new_conn(self: Any) -> socket.socket:
@@ -163,11 +163,11 @@ class _Stoppable:
         exchange.ticket.all_left()
 
 
-class _Connection(_Stoppable, HTTPConnection):
+class _Connection(_CancellableConnection, HTTPConnection):
     """Without TLS."""
 
 
-class _TlsConnection(_Stoppable, HTTPSConnection):
+class _TlsConnection(_CancellableConnection, HTTPSConnection):
     """The same with TLS. During the handshake the ssl module owns the socket, so a duplicate of it is cut."""
 
     _twin: socket.socket | None = None

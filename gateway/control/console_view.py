@@ -15,8 +15,8 @@ from gateway.admin.port import (
     CallerRow,
     Campaign,
     Command,
-    CommandDone,
     CommandRefused,
+    CommandResult,
     ConsoleState,
     FailedCall,
     RecordedAction,
@@ -32,11 +32,11 @@ from gateway.control.open_calls import CallerUse, OpenCalls
 from gateway.control.operations import (
     CampaignOperations,
     DirectoryUnread,
-    Done,
     HoldLimitReached,
     InvalidOperation,
     NotOnHold,
     OperationError,
+    OperationResult,
     Operator,
     ReleaseNotShared,
     UnclearName,
@@ -193,7 +193,7 @@ class Console:
 
     # --- operations --------------------------------------------------------------------------------
 
-    async def carry_out(self, command: Command) -> CommandDone:
+    async def carry_out(self, command: Command) -> CommandResult:
         """Hold, release or purge a campaign; return how many dial requests were answered, and by whom.
 
         Raises `CommandRefused`, also after a bug. The bug is logged here: the page may be closed by then.
@@ -230,7 +230,7 @@ class Console:
             return None
         return operator_identity(source, values(header), self._settings.trusted_proxies)
 
-    async def _operate(self, command: Command, operator: Operator) -> Done:
+    async def _operate(self, command: Command, operator: Operator) -> OperationResult:
         check_text("operator", operator.actor.name, OPERATOR_LIMIT, needed=True)
         campaign_id = self._operations.resolve(command.campaign_id)
         if command.kind == "hold":
@@ -242,11 +242,11 @@ class Console:
         return await self._operations.release(campaign_id, operator)
 
 
-def _done(done: Done) -> CommandDone:
+def _done(done: OperationResult) -> CommandResult:
     fleet = done.fleet
     if fleet is None:
-        return CommandDone(done.answered)
-    return CommandDone(done.answered, fleet.confirmed, fleet.unconfirmed, fleet.only_here)
+        return CommandResult(done.answered)
+    return CommandResult(done.answered, fleet.confirmed, fleet.unconfirmed, fleet.only_here)
 
 
 def summary(rows: dict[str, CampaignRow]) -> Generator[None, None, Summary]:

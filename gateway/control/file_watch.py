@@ -7,7 +7,7 @@ from typing import Any
 from gateway.access.errors import AccessError
 from gateway.access.reloading import Reloaded
 from gateway.access.setup import Access
-from gateway.control.file_looks import FileLooks, until_settled
+from gateway.control.file_check_timer import FileCheckTimer, until_settled
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.telemetry import FileFigures
@@ -23,7 +23,7 @@ class FileWatch:
         self._access = access
         self._live = live
         self._guard = guard
-        self._looks = FileLooks()
+        self._looks = FileCheckTimer()
 
     def look(self) -> None:
         """Check all files at once, instead of at the next regular time."""

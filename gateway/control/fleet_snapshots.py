@@ -74,7 +74,7 @@ class FleetSnapshots(StatusSnapshots):
         await self._look()
         return await super().fresh()
 
-    async def whole(self, row: CampaignRow) -> CampaignRow:
+    async def as_listed(self, row: CampaignRow) -> CampaignRow:
         """Return a campaign as listings show it right after an operation, given the row of this replica.
 
         The reports of the other replicas are waited for until they show the operation, for some tenths of a

@@ -14,7 +14,7 @@ from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.number_lookup import ListRules, rules_by_list
 from gateway.compliance.suppression_guard import SuppressionGuard
 from gateway.compliance.suppression_list import Suppressions
-from gateway.control.file_looks import FileLooks, until_settled
+from gateway.control.file_check_timer import FileCheckTimer, until_settled
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict
@@ -30,7 +30,7 @@ FILES = "DIAL_GATEWAY_GUARD_FILE: the file, or a list that it names,"
 PREPARED_EVERY_S = 86_400.0
 """Seconds after which the holidays of the coming years are read again: a year may have begun."""
 KEY_BYTES = 32
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 """Kinds of decisions that are counted, at most: rules come and go with the file."""
 
 
@@ -77,7 +77,7 @@ class GuardKeeper:
         self.decisions: Counter[DecisionKind] = Counter()
         self._now = now
         self._prepared_at = now()
-        self._looks = FileLooks()
+        self._looks = FileCheckTimer()
         self._in_use: RequestGuard | None = None
         self._clocks = clocks
         self.rules = self._loaded(paths, directory)
@@ -175,7 +175,7 @@ class GuardKeeper:
         if verdict is None or decision is None:
             return
         kind = DecisionKind(verdict.rule, verdict.reason, decision)
-        if kind in self.decisions or len(self.decisions) < MOST_COUNTED:
+        if kind in self.decisions or len(self.decisions) < MAX_COUNTED:
             self.decisions[kind] += count
 
     @property

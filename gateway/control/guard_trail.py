@@ -98,9 +98,9 @@ class AuditedGuard(NamedTuple):
         return self.guard.decide_all(now, requests)
 
     @property
-    def learned(self) -> int:
+    def number_look_ups(self) -> int:
         """How many numbers had to be looked up so far."""
-        return self.guard.learned
+        return self.guard.number_look_ups
 
     @property
     def changes(self) -> int:

@@ -98,7 +98,7 @@ class Monitoring:
         self._files = files
         self._port = port
         self._parts = parts
-        self._surveying: asyncio.Task[Observation] | None = None
+        self._observing: asyncio.Task[Observation] | None = None
         self._scrapes: dict[str, asyncio.Task[bytes]] = {}
         self.admin_closed: Callable[[], dict[str, int]] = dict
 
@@ -155,9 +155,9 @@ class Monitoring:
 
         Callers that ask during a reading share its result.
         """
-        if self._surveying is None or self._surveying.done():
-            self._surveying = asyncio.create_task(self._observe(metrics), name="survey")
-        return await asyncio.shield(self._surveying)  # so that a cancelled caller does not stop it
+        if self._observing is None or self._observing.done():
+            self._observing = asyncio.create_task(self._observe(metrics), name="observation")
+        return await asyncio.shield(self._observing)  # so that a cancelled caller does not stop it
 
     async def _observe(self, metrics: Metrics) -> Observation:
         snapshot = await self._parts.run(self._survey(metrics))
@@ -211,7 +211,7 @@ class Monitoring:
 
     def _survey(self, metrics: Metrics) -> Generator[None, None, Snapshot]:
         """Take a snapshot in parts. Campaigns without a metric label of their own are added up."""
-        snapshot = yield from self._dispatcher.survey()
+        snapshot = yield from self._dispatcher.begin_snapshot()
         campaigns = yield from merged(snapshot.campaigns, metrics.counters.campaigns)
         return snapshot._replace(campaigns=campaigns)
 
@@ -222,11 +222,14 @@ class Monitoring:
     def _credentials(self) -> tuple[bool, str]:
         if not self._port.has_credentials:
             return False, self._port.credentials_in_words
-        refused = _REFUSED.get(self._connect.hindered_by(self._clock.now(), CREDENTIALS_DOUBT_S))
+        refused = _REFUSED.get(self._connect.authentication_failure(self._clock.now(), CREDENTIALS_DOUBT_S))
         return (False, refused) if refused is not None else (True, "found")
 
     def _wall_clock(self) -> tuple[bool, str]:
-        if self._connect.hindered_by(self._clock.now(), CREDENTIALS_DOUBT_S) == ClockSkewed.__name__:
+        if (
+            self._connect.authentication_failure(self._clock.now(), CREDENTIALS_DOUBT_S)
+            == ClockSkewed.__name__
+        ):
             return False, "so wrong that AWS refuses signatures: set it (NTP)"
         behind_s = round(self._clock_behind())
         if behind_s:

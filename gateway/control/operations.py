@@ -104,7 +104,7 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class OperationResult:
     """How many dial requests an operation answered, and which replicas have carried it out.
 
     `fleet` is None without a shared state.
@@ -191,7 +191,7 @@ class CampaignOperations:
 
     async def hold(
         self, campaign_id: str, operator: Operator, *, answering: bool, known_only: bool = False
-    ) -> Done:
+    ) -> OperationResult:
         """Put a campaign on hold; return how many dial requests were answered.
 
         `answering`: waiting and new dial requests are answered HELD. Otherwise they wait. `known_only`: do
@@ -207,13 +207,13 @@ class CampaignOperations:
                 )
             else:
                 hold = Hold(operator.name, operator.reason, self._now(), answering)
-                done = Done(await self._actions.hold(campaign_id, hold))
+                done = OperationResult(await self._actions.hold(campaign_id, hold))
         except TooManyHolds:
             raise HoldLimitReached from None
         self._record(Event.HOLD, "a campaign is held", campaign_id, operator, done, answering=answering)
         return done
 
-    async def release(self, campaign_id: str, operator: Operator) -> Done:
+    async def release(self, campaign_id: str, operator: Operator) -> OperationResult:
         """End the hold of a campaign. Raises `InvalidOperation`, `NotOnHold` and `ReleaseNotShared`."""
         self._check(campaign_id, operator)
         if self._fleet is not None:
@@ -222,11 +222,13 @@ class CampaignOperations:
             action = OperatorAction(ActionKind.RELEASE, operator.name, operator.reason, self._now())
             if not self._actions.release(campaign_id, action):
                 raise NotOnHold
-            done = Done()
+            done = OperationResult()
         self._record(Event.RELEASE, "a campaign is released", campaign_id, operator, done)
         return done
 
-    async def purge(self, campaign_id: str, operator: Operator, *, known_only: bool = False) -> Done:
+    async def purge(
+        self, campaign_id: str, operator: Operator, *, known_only: bool = False
+    ) -> OperationResult:
         """Answer what is queued for a campaign PURGED; return how many.
 
         `known_only`: do not purge a campaign that the gateway does not know. Raises `InvalidOperation` and
@@ -239,7 +241,7 @@ class CampaignOperations:
             done = await self._in_fleet(self._fleet, FleetActionKind.PURGE, campaign_id, operator)
         else:
             action = OperatorAction(ActionKind.PURGE, operator.name, operator.reason, self._now())
-            done = Done(await self._actions.purge(campaign_id, action))
+            done = OperationResult(await self._actions.purge(campaign_id, action))
         self._record(Event.PURGE, "a campaign is purged", campaign_id, operator, done)
         return done
 
@@ -251,7 +253,7 @@ class CampaignOperations:
         operator: Operator,
         *,
         answering: bool = False,
-    ) -> Done:
+    ) -> OperationResult:
         """Carry out an action on all replicas. Raises `NotOnHold`, `ReleaseNotShared` and `TooManyHolds`."""
         fleet.look()  # so that the answer can show what all replicas have queued
         try:
@@ -260,7 +262,7 @@ class CampaignOperations:
             raise ReleaseNotShared from None
         if result is None:
             raise NotOnHold
-        return Done(result.answered, result)
+        return OperationResult(result.answered, result)
 
     @staticmethod
     def _check(campaign_id: str, operator: Operator, *, needs_reason: bool = False) -> None:
@@ -270,7 +272,13 @@ class CampaignOperations:
         check_text("reason", operator.reason, needed=needs_reason)
 
     def _record(
-        self, event: Event, text: str, campaign_id: str, operator: Operator, done: Done, **more: Value
+        self,
+        event: Event,
+        text: str,
+        campaign_id: str,
+        operator: Operator,
+        done: OperationResult,
+        **more: Value,
     ) -> None:
         """Write the audit event of an operation, and have the next snapshot show it."""
         self._snapshots.outdated()

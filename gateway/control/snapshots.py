@@ -68,7 +68,7 @@ class StatusSnapshot(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Making:
+class _PendingSnapshot:
     """A snapshot under construction, and the seconds spent on it."""
 
     rows: Rows
@@ -106,7 +106,7 @@ class StatusSnapshots:
             await asyncio.shield(self._begin())
         return self._last
 
-    async def whole(self, row: CampaignRow) -> CampaignRow:
+    async def as_listed(self, row: CampaignRow) -> CampaignRow:
         """Return a campaign as listings show it, given the row of this replica."""
         return row
 
@@ -117,18 +117,18 @@ class StatusSnapshots:
 
     def _begin(self) -> "asyncio.Task[None]":
         if self._task is None or self._task.done():
-            work = _Making(self._rows(self._last.rows), self._now(), self._version)
+            work = _PendingSnapshot(self._rows(self._last.rows), self._now(), self._version)
             self._task = asyncio.create_task(self._make(work), name="snapshot")
         return self._task
 
-    async def _make(self, work: "_Making") -> None:
+    async def _make(self, work: "_PendingSnapshot") -> None:
         await self.parts.run(self._parts_of(work))
 
-    def _parts_of(self, work: "_Making") -> Generator[None, None, None]:
+    def _parts_of(self, work: "_PendingSnapshot") -> Generator[None, None, None]:
         while self._make_part(work):
             yield
 
-    def _make_part(self, work: "_Making") -> bool:
+    def _make_part(self, work: "_PendingSnapshot") -> bool:
         """Make one part of a snapshot; return whether there are more."""
         began = self._now()
         try:

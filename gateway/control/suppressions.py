@@ -108,7 +108,7 @@ class SuppressionWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NumberDone:
+class NumberResult:
     """What came of a suppression or its end. `existed`: the number was suppressed before.
 
     `number_hash` is in hexadecimal. `fleet` is None without a shared state.
@@ -152,7 +152,7 @@ class NumberOperations:
         self._audit = audit
         self.noted: Noted = lambda at, what, number_hash, actor, reason: None
 
-    async def suppress(self, number: str, operator: Operator) -> NumberDone:
+    async def suppress(self, number: str, operator: Operator) -> NumberResult:
         """Suppress a number for every campaign; nothing is sent to it from now on.
 
         Raises `InvalidOperation`, `SuppressionsUnread`, `SuppressionLimitReached`, `SuppressionNotShared` and
@@ -164,19 +164,19 @@ class NumberOperations:
                 done = await self._suppress_here(number_hash, operator)
             else:
                 result = await self._fleet.suppress(number_hash, operator.name, operator.reason)
-                done = NumberDone(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
+                done = NumberResult(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
         except (TooManySuppressions, OverflowError):
             raise SuppressionLimitReached from None
         except SharedStateAway:
             here = ActionResult(only_here=True)
             self._record(
-                Event.SUPPRESS, operator, NumberDone(number_hash.hex(), False, Lifetime.PROCESS, here)
+                Event.SUPPRESS, operator, NumberResult(number_hash.hex(), False, Lifetime.PROCESS, here)
             )
             raise SuppressionNotShared from None
         self._record(Event.SUPPRESS, operator, done)
         return done
 
-    async def allow(self, number: str, operator: Operator) -> NumberDone:
+    async def allow(self, number: str, operator: Operator) -> NumberResult:
         """End the suppression of a number. Lists stay in force.
 
         Raises `InvalidOperation`, `SuppressionsUnread`, `NotSuppressed`, `EndNotShared` and
@@ -192,7 +192,7 @@ class NumberOperations:
                 raise EndNotShared from None
             if result is None:
                 raise NotSuppressed
-            done = NumberDone(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
+            done = NumberResult(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
         self._record(Event.ALLOW, operator, done)
         return done
 
@@ -203,13 +203,13 @@ class NumberOperations:
 
     # --- without a shared state -----------------------------------------------------------------------
 
-    async def _suppress_here(self, number_hash: bytes, operator: Operator) -> NumberDone:
+    async def _suppress_here(self, number_hash: bytes, operator: Operator) -> NumberResult:
         at = self._wall()
         details = LiveSuppression(at, operator.name, operator.reason)
         existed = not self._numbers.add(number_hash, details)
         self._reviewed()
         if self._file is None:
-            return NumberDone(number_hash.hex(), existed, Lifetime.PROCESS)
+            return NumberResult(number_hash.hex(), existed, Lifetime.PROCESS)
         if not existed:
             self._unkept.add(number_hash)
         try:
@@ -223,9 +223,9 @@ class NumberOperations:
         finally:
             if self._numbers.add(number_hash, details):  # an earlier end was written meanwhile
                 self._reviewed()
-        return NumberDone(number_hash.hex(), existed, Lifetime.FILE)
+        return NumberResult(number_hash.hex(), existed, Lifetime.FILE)
 
-    async def _allow_here(self, number_hash: bytes, operator: Operator) -> NumberDone:
+    async def _allow_here(self, number_hash: bytes, operator: Operator) -> NumberResult:
         if number_hash not in self._numbers:
             raise NotSuppressed
         lifetime = Lifetime.PROCESS
@@ -238,7 +238,7 @@ class NumberOperations:
         self._numbers.remove(number_hash)
         self._unkept.discard(number_hash)
         self._reviewed()
-        return NumberDone(number_hash.hex(), existed=True, lifetime=lifetime)
+        return NumberResult(number_hash.hex(), existed=True, lifetime=lifetime)
 
     @staticmethod
     def _not_kept(words: str, error: OSError) -> NoReturn:
@@ -259,7 +259,7 @@ class NumberOperations:
                 raise SuppressionsUnread from None
         return self._hashing.of(number)
 
-    def _record(self, event: Event, operator: Operator, done: NumberDone) -> None:
+    def _record(self, event: Event, operator: Operator, done: NumberResult) -> None:
         """Write the audit event of a change, which names the number by its hash only."""
         suppressed = event is Event.SUPPRESS
         fields: dict[str, Value] = {"number_hash": done.number_hash, "lifetime": done.lifetime.value}

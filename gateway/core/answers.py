@@ -78,8 +78,8 @@ def refusal_of(failure: errors.CallFailure | None, *, lasting: bool = False) -> 
             return _denied("the gateway has no AWS credentials")
         case errors.AccessDenied():
             return _denied("Amazon Connect denies the gateway access to this campaign")
-        case errors.CallHindered() if lasting:
-            return _denied(_HINDERED[type(failure)])
+        case errors.AuthenticationFailed() if lasting:
+            return _denied(_AUTHENTICATION_FAILURES[type(failure)])
         case _:
             return None
 
@@ -89,7 +89,7 @@ def _denied(text: str) -> CampaignRefusal:
     return CampaignRefusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, advice, text, retry_after_s=_LATER_S)
 
 
-_HINDERED: Mapping[type[errors.CallFailure], str] = {
+_AUTHENTICATION_FAILURES: Mapping[type[errors.CallFailure], str] = {
     errors.CredentialsExpired: "the gateway's AWS credentials have expired",
     errors.CredentialsRefused: "AWS refuses the gateway's access key or signature",
     errors.ClockSkewed: "the gateway's clock is wrong, so AWS refuses its signatures",

@@ -10,7 +10,7 @@ from gateway.core.batches import BatchFormer, FormedCall
 from gateway.core.calls_in_flight import CallsInFlight
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.decision import Decision
-from gateway.core.errors import CallHindered, RateThrottled, shows_who_asks
+from gateway.core.errors import AuthenticationFailed, RateThrottled, shows_authentication
 from gateway.core.model import Batch, CallReport, ItemFailure
 from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.scheduling.expiry import ExpiryScale
@@ -75,15 +75,15 @@ class CallPermits:
         if report.unused:
             self.pacer.give_back(now, report.unused)
         failure = report.failure
-        if isinstance(failure, CallHindered):
-            return self.pacer.hinder(now, report.started_at)
-        recognized = shows_who_asks(failure)
-        if recognized:
-            self.pacer.recognized()
+        if isinstance(failure, AuthenticationFailed):
+            return self.pacer.authentication_failed(now, report.started_at)
+        authenticated = shows_authentication(failure)
+        if authenticated:
+            self.pacer.authenticated()
         throttled = isinstance(failure, RateThrottled) or ItemFailure.RATE in report.failed.values()
         if throttled:
             self.pacer.throttled(now, report.started_at)
-        elif recognized:  # Connect answers so only if it has not throttled the call
+        elif authenticated:  # Connect gives these answers only to calls that it has not throttled
             self.pacer.not_throttled(now)
         return False
 
@@ -95,9 +95,9 @@ class CallPermits:
             return CONCURRENCY
         if self.pacer.ready_at(now) <= now:
             return None
-        if self.pacer.hindered:
+        if self.pacer.is_unauthenticated:
             return CREDENTIALS
-        return SHARED_STATE if self.pacer.misses_store else RATE
+        return SHARED_STATE if self.pacer.limited_by_store else RATE
 
     def deadline(self, now: float) -> float | None:
         """Return when the next permit can be spent; None if nothing waits for one."""
@@ -114,7 +114,7 @@ class CallPermits:
     def _may_call(self) -> bool:
         if self.retries or not self.scheduler.has_ready:
             return False
-        return len(self.calls) < (1 if self.pacer.hindered else self.concurrent_calls)
+        return len(self.calls) < (1 if self.pacer.is_unauthenticated else self.concurrent_calls)
 
     def _begin(self, now: float, formed: FormedCall) -> Batch:
         """Let a call leave; return its batch."""

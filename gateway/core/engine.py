@@ -42,7 +42,7 @@ class Engine:
 
     `operator_actions` is for operators, `guarding` for the compliance guard; `statistics` counts answers,
     `campaign_listing` lists campaigns, and `dry_run` tells what would happen to requests.
-    `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it, and
+    `campaign_problem` returns the rule that a campaign id breaks, None if calls can carry it, and
     `takes_channels` whether calls of a campaign can carry other channels than telephone calls.
     `fleet_member` is the name of this process in a fleet that shares a ledger and the conditions of
     campaigns, None without one. Then `fleet_ledger` and `shared_conditions` exist, and calls of
@@ -290,9 +290,9 @@ class Engine:
         self._report(now, decision, sending=sending)
         return decision
 
-    def survey(self, now: float) -> Survey:
+    def begin_snapshot(self, now: float) -> Survey:
         """Begin a snapshot of the core's figures; its campaigns are read in parts."""
-        return self._snapshot_taker.survey(
+        return self._snapshot_taker.begin_snapshot(
             now, self._calls, draining=self.draining, outstanding_bytes=self.outstanding_bytes
         )
 

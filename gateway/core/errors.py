@@ -9,7 +9,7 @@ CallFailure
 ├── CampaignNotRunning     InvalidCampaignStateException, with the state
 ├── AccessDenied           AccessDeniedException and the like
 │   └── NoCredentials      none were found, or their source failed; Connect was not asked
-├── CallHindered           AWS refuses the gateway's credentials or clock: requests wait for a fix
+├── AuthenticationFailed   AWS refuses the gateway's credentials or clock: requests wait for a fix
 │   ├── CredentialsExpired ExpiredTokenException and the like: a refresh is due
 │   ├── CredentialsRefused unknown key, or a signature that does not match
 │   └── ClockSkewed        RequestTimeTooSkewed and the like: the gateway's clock is off
@@ -79,22 +79,22 @@ class NoCredentials(AccessDenied):
     attempted = False
 
 
-class CallHindered(CallFailure):
+class AuthenticationFailed(CallFailure):
     """AWS refuses the gateway's credentials or clock, which may pass; nothing was carried out.
 
     It says nothing about the campaign or its dial requests.
     """
 
 
-class CredentialsExpired(CallHindered):
+class CredentialsExpired(AuthenticationFailed):
     """The gateway's session credentials have expired."""
 
 
-class CredentialsRefused(CallHindered):
+class CredentialsRefused(AuthenticationFailed):
     """AWS does not know the gateway's access key, or computes another signature than the gateway."""
 
 
-class ClockSkewed(CallHindered):
+class ClockSkewed(AuthenticationFailed):
     """The gateway's clock is more than the five minutes off that AWS tolerates in a signature."""
 
 
@@ -144,7 +144,7 @@ class CallUnexpected(CallFailure):
     uncertain = True
 
 
-_RECOGNIZED = (
+_AFTER_AUTHENTICATION = (
     AccessDenied,
     CallConflict,
     CallInvalid,
@@ -154,6 +154,6 @@ _RECOGNIZED = (
 )
 
 
-def shows_who_asks(failure: CallFailure | None) -> bool:
-    """Whether Connect gives such an answer only after it has accepted the credentials."""
-    return failure is None or (isinstance(failure, _RECOGNIZED) and failure.attempted)
+def shows_authentication(failure: CallFailure | None) -> bool:
+    """Whether a call that ended so had been authenticated: Connect checks the credentials first."""
+    return failure is None or (isinstance(failure, _AFTER_AUTHENTICATION) and failure.attempted)

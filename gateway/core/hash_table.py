@@ -46,9 +46,9 @@ class HashTable:
             self._count -= 1
         return text
 
-    def some(self, most: int) -> dict[bytes, str]:
+    def some(self, limit: int) -> dict[bytes, str]:
         """Return up to so many items."""
-        return dict(islice(self.items(), most))
+        return dict(islice(self.items(), limit))
 
     def part(self, number: int) -> list[bytes]:
         """Return the hashes in one of the `PARTS`."""

@@ -208,7 +208,7 @@ class EntryQueue(Protocol):
         """Return about how many would go before an entry that gives up at `give_up_at`."""
 
 
-class _Nobody:
+class _NullRecipient:
     """Drops all answers and notices."""
 
     def deliver(self, settled: "Settled") -> None:
@@ -218,7 +218,7 @@ class _Nobody:
         """Drop a notice."""
 
 
-NOBODY = _Nobody()
+NOBODY = _NullRecipient()
 """The owner of a source that needs no answers."""
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from gateway.core.errors import AccessDenied, CallFailure, CallTransient, RateThrottled
 from gateway.directory.change_log import log_changes
 from gateway.directory.directory import CampaignDirectory
-from gateway.directory.table import MOST_CAMPAIGNS, CampaignEntry, CampaignTable
+from gateway.directory.table import MAX_CAMPAIGNS, CampaignEntry, CampaignTable
 from gateway.telemetry import DirectoryFigures
 
 log = logging.getLogger(__name__)
@@ -167,10 +167,10 @@ class DirectoryReader:
     async def _all_pages(self, reading: ApiReading) -> dict[str, CampaignEntry]:
         found: dict[str, CampaignEntry] = {}
         token, seen = "", set[str]()
-        while token not in seen and len(found) < MOST_CAMPAIGNS:
+        while token not in seen and len(found) < MAX_CAMPAIGNS:
             seen.add(token)
             page = await self._called(lambda token=token: reading.lister.page(token))  # type: ignore[misc]
-            found |= {entry.campaign_id: entry for entry in page.entries[: MOST_CAMPAIGNS - len(found)]}
+            found |= {entry.campaign_id: entry for entry in page.entries[: MAX_CAMPAIGNS - len(found)]}
             token = page.next_token
             if not token:
                 break

@@ -8,9 +8,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-MOST_CAMPAIGNS = 10_000
+MAX_CAMPAIGNS = 10_000
 """Campaigns in one table, at most."""
-LONGEST_NAME, LONGEST_TAG_KEY, LONGEST_TAG_VALUE, MOST_TAGS = 127, 128, 256, 50
+LONGEST_NAME, LONGEST_TAG_KEY, LONGEST_TAG_VALUE, MAX_TAGS = 127, 128, 256, 50
 """The limits of AWS: the service models, and the user guide about tags."""
 NEIGHBOURS = 20
 """Names on each side of an unknown name that are considered as candidates."""
@@ -51,8 +51,8 @@ class CampaignTable:
         """Iterate over the names, each with the ids of its campaigns."""
         return iter(self._ids.items())
 
-    def similar(self, name: str, most: int, accept: Callable[[str], bool]) -> list[str]:
-        """Return the accepted ids, at most `most`, whose names begin most like a name, whatever its case.
+    def similar(self, name: str, limit: int, accept: Callable[[str], bool]) -> list[str]:
+        """Return the accepted ids, at most `limit`, whose names begin most like a name, whatever its case.
 
         Few names are looked at, since callers can ask for any number of unknown ones.
         """
@@ -62,7 +62,7 @@ class CampaignTable:
         nearest = sorted(around, key=lambda pair: -_common_length(pair[0], folded))
         ids = (one for found, exact in nearest if _common_length(found, folded) for one in self.ids_of(exact))
         accepted = (one for one in ids if accept(one))
-        return [one for one, _ in zip(accepted, range(most), strict=False)]
+        return [one for one, _ in zip(accepted, range(limit), strict=False)]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CampaignTable) and self.entries == other.entries

@@ -4,7 +4,7 @@ from collections import deque
 
 SHORTEST_GAP_S = 0.005
 """Seconds between two beats, at least."""
-MOST_BEATS, SPAN_S = 10, 0.2
+MAX_BEATS, SPAN_S = 10, 0.2
 """At most so many beats in so many seconds."""
 
 
@@ -12,7 +12,7 @@ class BeatPace:
     """Notes the beats of one replica, and says when the next one may be sent."""
 
     def __init__(self) -> None:
-        self._sent_at: deque[float] = deque(maxlen=MOST_BEATS)
+        self._sent_at: deque[float] = deque(maxlen=MAX_BEATS)
 
     def sent(self, now: float) -> None:
         """Note a beat."""
@@ -25,4 +25,4 @@ class BeatPace:
         if not sent_at:
             return float("-inf")
         after_last = sent_at[-1] + SHORTEST_GAP_S
-        return after_last if len(sent_at) < MOST_BEATS else max(after_last, sent_at[0] + SPAN_S)
+        return after_last if len(sent_at) < MAX_BEATS else max(after_last, sent_at[0] + SPAN_S)

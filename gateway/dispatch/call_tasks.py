@@ -133,7 +133,7 @@ class CallTasks:
         return may_send
 
     async def _permit(self, batch: Batch) -> bool:
-        """Wait for the permit of one more attempt; False where there is none to come."""
+        """Wait for the permit of one more attempt; False if none will come."""
         permit: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._permits[batch.number] = permit
         self._engine.ask_retry(batch)

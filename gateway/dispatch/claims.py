@@ -114,7 +114,7 @@ class Claims:
     async def claim(self, campaign_id: str, claims: Sequence[Claim]) -> list[Claimed] | None:
         """Claim the tokens of one call; None if the shared state did not answer."""
         asked_at = self._now()
-        verdicts = await self._questions.ask_again(
+        verdicts = await self._questions.ask_idempotent(
             lambda: self._state.claim(campaign_id, self._member, self._live(), claims)
         )
         if verdicts is None or len(verdicts) != len(claims):
@@ -137,7 +137,9 @@ class Claims:
 
     async def look_up(self, campaign_id: str, tokens: Sequence[str]) -> Mapping[str, TokenRecord] | None:
         """Return the records of tokens; None if the shared state did not answer."""
-        return await self._questions.ask_again(lambda: self._state.look_up(campaign_id, self._live(), tokens))
+        return await self._questions.ask_idempotent(
+            lambda: self._state.look_up(campaign_id, self._live(), tokens)
+        )
 
     def unclaimed(self) -> None:
         """Note that a call is sent without claims.
@@ -269,7 +271,7 @@ class Claims:
             work = self._state.lose_contacts()
         else:
             work = self._state.restore_contacts(self._member, *self._contacts.take(self._now()))
-        done = await self._questions.told(work)
+        done = await self._questions.execute(work)
         if done and noting:
             self._must_note_loss = False
         elif done:
@@ -280,7 +282,7 @@ class Claims:
     async def _mark(self) -> bool:
         """Note the doubt in the shared state; return whether it has taken it."""
         until = self._mark_until
-        done = await self._questions.told(self._state.doubt(until - self._now()))
+        done = await self._questions.execute(self._state.doubt(until - self._now()))
         if done and self._mark_until == until:
             self._mark_until = -math.inf
         return done
@@ -288,7 +290,7 @@ class Claims:
     async def _note_owed(self) -> bool:
         """Note in the shared state that results wait to be written; return whether it has taken the note."""
         now = self._now()
-        done = await self._questions.told(self._state.doubt(OWED_S))
+        done = await self._questions.execute(self._state.doubt(OWED_S))
         if done:
             self._noted_at = now
         return done
@@ -299,7 +301,7 @@ class Claims:
         done = False
         try:
             writing = self._state.settle(campaign_id, self._member, part)
-            done = await self._questions.told(writing)
+            done = await self._questions.execute(writing)
         finally:
             if done:
                 self._settlements.written(self._now(), campaign_id, part)

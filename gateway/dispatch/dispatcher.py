@@ -23,7 +23,7 @@ from gateway.dispatch.campaign_actions import CampaignActions
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.event_log import ChangeLog, FailureRecord
 from gateway.dispatch.room_gate import RoomGate
-from gateway.runtime.memory import made_old
+from gateway.runtime.memory import tenured
 from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import Telemetry
 
@@ -165,15 +165,15 @@ class Dispatcher:
         """How many wait for the gateway to take dial requests again."""
         return len(self._room_gate)
 
-    def survey(self) -> Survey:
+    def begin_snapshot(self) -> Survey:
         """Begin a snapshot of the core's figures; its campaigns are read in parts."""
-        return self._engine.survey(self._now())
+        return self._engine.begin_snapshot(self._now())
 
     # --- for those who run the gateway ------------------------------------------------------------
 
     def rows(self, before: Mapping[str, CampaignRow]) -> Rows:
         """Make a row for each campaign, by its id in order, in parts. Equal rows of `before` are kept."""
-        return self._engine.campaign_listing.rows(self._now(), before, made_old({}, len(before)))
+        return self._engine.campaign_listing.rows(self._now(), before, tenured({}, len(before)))
 
     def row(self, campaign_id: str) -> CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""

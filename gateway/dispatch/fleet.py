@@ -92,8 +92,8 @@ class Fleet:
     def in_words(self) -> tuple[bool, str]:
         """Return whether the fleet lets this replica send, and the state of the shared state, in words."""
         may_send, words = self._member.in_words()
-        hindered = self.suppressions.in_words()
-        return (may_send, words) if hindered is None or not may_send else (False, f"{words}; {hindered}")
+        blocked = self.suppressions.in_words()
+        return (may_send, words) if blocked is None or not may_send else (False, f"{words}; {blocked}")
 
     def notes(self) -> dict[str, str]:
         """Return observations for people."""

@@ -92,7 +92,7 @@ class FleetMember:
     # --- beats ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """ControlExchange beats until cancelled."""
+        """Exchange beats until cancelled."""
         try:
             while not self._has_left.is_set():
                 await self._sleep_until_due()
@@ -103,7 +103,7 @@ class FleetMember:
                 self._looking.cancel()
 
     def wake(self) -> None:
-        """ControlExchange the next beat soon, since the wishes of permits or actions have changed."""
+        """Exchange the next beat soon, since the wishes of permits or actions have changed."""
         self._due = min(self._due, self._pace.earliest)
         self._alarm.set()
 
@@ -146,7 +146,7 @@ class FleetMember:
         self._wake_dispatcher()
 
     async def _exchange_beat(self) -> None:
-        """ControlExchange a beat. Raises `SharedStateError`."""
+        """Exchange a beat. Raises `SharedStateError`."""
         self._sent_at = sent_at = self._now()
         self._pace.sent(sent_at)
         self._due = sent_at + IDLE_BEAT_EVERY_S  # at the latest

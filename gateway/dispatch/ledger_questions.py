@@ -35,7 +35,7 @@ class LedgerQuestions:
         """Note that the shared state answers, as a beat has found out."""
         self._is_away = False
 
-    async def ask_again(self, command: Callable[[], Coroutine[None, None, _Reply]]) -> _Reply | None:
+    async def ask_idempotent(self, command: Callable[[], Coroutine[None, None, _Reply]]) -> _Reply | None:
         """Return the reply to a command that may be carried out twice; None if there was none."""
         if not self._may_ask():
             return None
@@ -61,8 +61,8 @@ class LedgerQuestions:
         self._is_away = False
         return reply
 
-    async def told(self, command: Coroutine[None, None, None]) -> bool:
-        """Return whether the shared state has carried out a command that has no reply."""
+    async def execute(self, command: Coroutine[None, None, None]) -> bool:
+        """Have a command without a reply carried out; return whether the shared state has done that."""
         return await self.ask(_done(command)) is not None
 
     def _may_ask(self) -> bool:

@@ -37,7 +37,7 @@ FLOOD_OVER_DIVISOR = 10
 
 
 LARGE = 20_000
-"""Items from which a list or dictionary is large: see `made_old`."""
+"""Items from which a list or dictionary is large: see `tenured`."""
 
 Container = TypeVar("Container", list[Any], dict[Any, Any])
 
@@ -48,7 +48,7 @@ def configure_collector() -> None:
     gc.set_threshold(*THRESHOLDS)
 
 
-def made_old(container: Container, size: int) -> Container:
+def tenured(container: Container, size: int) -> Container:
     """Move an empty list or dictionary that is about to get `size` items to the oldest generation; return it.
 
     Does nothing unless it will be `LARGE`. The next two collections of young objects would visit each of its

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-LONGEST_PATTERN, MOST_STARS = 512, 8
+LONGEST_PATTERN, MAX_STARS = 512, 8
 _STARS = re.compile(r"(\*+)")
 
 
@@ -61,8 +61,8 @@ def _compiled(pattern: str, within: str) -> Pattern:
     if not 0 < len(pattern) <= LONGEST_PATTERN:
         raise ValueError(f"must have 1 to {LONGEST_PATTERN} characters")
     parts = _STARS.split(pattern)
-    if len(parts) // 2 > MOST_STARS:
-        raise ValueError(f"must have at most {MOST_STARS} stars")
+    if len(parts) // 2 > MAX_STARS:
+        raise ValueError(f"must have at most {MAX_STARS} stars")
     return Pattern(pattern, re.compile(_expression(parts, within), re.DOTALL))
 
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 """Pauses between attempts to connect again: they double, give or take a third."""
-MOST_CONNECTIONS = 16
+MAX_CONNECTIONS = 16
 LATE_S = 0.01
 """Seconds by which the event loop may be late without a further wait for replies."""
 
@@ -37,7 +37,7 @@ class Connections:
         self,
         open_one: Open,
         timeout_s: float,
-        most: int = MOST_CONNECTIONS,
+        most: int = MAX_CONNECTIONS,
         returned: Callable[[], None] = lambda: None,
     ) -> None:
         self._open = open_one

@@ -18,7 +18,7 @@ from gateway.shared_state.valkey_connection import Command, ServerError, ValkeyC
 PING_EVERY_S = 5.0
 """Seconds between two pings, so that a server does not close the connection as idle."""
 OPEN_AGAIN_S = 1.0
-LOOK_EVERY_S, LOOK_FOR_LOST_EVERY_S = 2.0, 0.3
+CHECK_EVERY_S, LOOK_FOR_LOST_EVERY_S = 2.0, 0.3
 """Seconds between two looks at the server's clients: for new members, and while a member is lost."""
 CONCLUSIVE_S = 20.0
 """Seconds after its last sign in which the end of a member's connection shows that its process has ended.
@@ -120,7 +120,7 @@ class Presence:
         if any(now < since + CONCLUSIVE_S for since in self._lost_since.values()):
             return now >= self._looked_at + LOOK_FOR_LOST_EVERY_S
         unseen = any(each.member not in self._seen and not each.lost for each in members)
-        return unseen and now >= self._looked_at + LOOK_EVERY_S
+        return unseen and now >= self._looked_at + CHECK_EVERY_S
 
     def _compared(
         self, now: float, members: Sequence[Member], connected: dict[str, bool], server: str

@@ -17,7 +17,7 @@ from gateway.shared_state.cluster import ClusterRoute, SlotMap
 from gateway.shared_state.commands import conditions, contacts, control, ledger, suppressions, tick
 from gateway.shared_state.commands.keys import DEFAULT_PREFIX, LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
-from gateway.shared_state.connections import MOST_CONNECTIONS, Connections
+from gateway.shared_state.connections import MAX_CONNECTIONS, Connections
 from gateway.shared_state.port import (
     TIMES_ASKED,
     Beat,
@@ -88,8 +88,8 @@ class ValkeyState:
             ScriptRunner(route, clock_shift_ms)
             for route in (
                 self._route(primary.open_ours, patience_s, TIMES_ASKED, self._has_returned),
-                self._route(primary.open_ours, patience_s, MOST_CONNECTIONS),
-                self._route(primary.open_ours, timeout_s, MOST_CONNECTIONS),
+                self._route(primary.open_ours, patience_s, MAX_CONNECTIONS),
+                self._route(primary.open_ours, timeout_s, MAX_CONNECTIONS),
             )
         ]
         self._beats, self._ledger, self._others = self._runners

@@ -30,15 +30,15 @@ class TrailRefused(OSError):  # noqa: N818 - says what happened
 class TrailFile:
     """Appends to one file. All methods may raise `OSError`, and may be called again after that.
 
-    A file of `most_bytes` or more is renamed, and `kept` renamed files remain (1 at least). Not thread-safe.
+    A file of `max_bytes` or more is renamed, and `kept` renamed files remain (1 at least). Not thread-safe.
     `damages` counts what another program, or the end of a process, has done to the file. `lost` stays 0: a
     line that is written is there.
     """
 
-    def __init__(self, path: Path, most_bytes: int, kept: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, kept: int) -> None:
         self.path = path
         self.damages = self.lost = 0
-        self._most_bytes = most_bytes
+        self._most_bytes = max_bytes
         self._kept = kept
         self._descriptor: int | None = None
         self._left = b""

@@ -94,7 +94,7 @@ def test_channels_are_values(channel: Channel) -> None:
     request = made(channel)
     assert request == copy.deepcopy(request) == pickle.loads(pickle.dumps(request))  # noqa: S301
     assert len({request, copy.copy(request), made(None)}) == 2
-    assert _wire.size_of(request) <= request.most_bytes
+    assert _wire.size_of(request) <= request.max_bytes
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

@@ -10,7 +10,7 @@ from dialgateway import (
     Reason,
     RetryAdvice,
 )
-from dialgateway._link import LOOK_EVERY_S, OVERDUE_S
+from dialgateway._link import CHECK_EVERY_S, OVERDUE_S
 from tests.client.manual_stream import AGAIN, LIFE_S, Stream, answer, sent_once
 
 
@@ -116,7 +116,7 @@ def test_a_request_that_is_long_overdue_is_answered_unknown() -> None:
     link = stream.connect_with("a", "b")
     stream.later(LIFE_S + OVERDUE_S - 1.0)
     assert stream.answers() == []
-    stream.later(LOOK_EVERY_S)
+    stream.later(CHECK_EVERY_S)
     assert stream.answers() == [("a", 0, Outcome.UNKNOWN), ("b", 1, Outcome.UNKNOWN)]
     stream.settle(link, answer("a", 0, Outcome.ACCEPTED))  # too late to be answers over, and no fault
     assert stream.answers() == []
@@ -130,8 +130,8 @@ def test_overdue_requests_are_looked_for_only_while_some_are_outstanding() -> No
     assert stream.state.deadline() is None
     link = stream.connect_with("a")
     stream.later(0.0)
-    assert stream.state.deadline() == stream.now + LOOK_EVERY_S
+    assert stream.state.deadline() == stream.now + CHECK_EVERY_S
     stream.settle(link, answer("a", 0, Outcome.ACCEPTED))
     stream.answers()
-    stream.later(LOOK_EVERY_S)
+    stream.later(CHECK_EVERY_S)
     assert stream.state.deadline() is None

@@ -133,7 +133,7 @@ def test_the_size_bound_of_a_request_holds(until: datetime) -> None:
         DialRequest("é" * 40_000, PHONE, until, {"😀": "é" * 30_000}),
         of_size("t", 3 * KIB * KIB, until),
     ):
-        assert sizes.size_of(made) <= made.most_bytes
+        assert sizes.size_of(made) <= made.max_bytes
 
 
 class TestPut:

@@ -6,7 +6,7 @@ from scripts import chart, manifests
 from tests.deploy import rendered
 
 
-def most_at_once(name: str) -> int:
+def max_at_once(name: str) -> int:
     """Return how many gateways the manifests allow to run at the same time."""
     spec = rendered.one(name, "Deployment")["spec"]
     for autoscaler in rendered.all_of(name, "HorizontalPodAutoscaler"):
@@ -16,7 +16,7 @@ def most_at_once(name: str) -> int:
 
 def parts(name: str) -> int:
     """Return into how many parts the quota is divided."""
-    return 1 if "DIAL_GATEWAY_SHARED_STATE_URL" in rendered.settings_of(name) else most_at_once(name)
+    return 1 if "DIAL_GATEWAY_SHARED_STATE_URL" in rendered.settings_of(name) else max_at_once(name)
 
 
 def quota(name: str) -> dict[str, float]:
@@ -36,7 +36,7 @@ def test_the_parts_of_all_replicas_are_the_quota_and_no_more(name: str) -> None:
 
 
 def test_both_ways_to_use_the_quota_are_rendered() -> None:
-    assert {name for name in rendered.NAMES if parts(name) == 1 < most_at_once(name)} == {
+    assert {name for name in rendered.NAMES if parts(name) == 1 < max_at_once(name)} == {
         "autoscaling",
         "production",
     }
@@ -49,7 +49,7 @@ def test_the_autoscaler_owns_the_number_of_replicas() -> None:
 
     assert "replicas" not in deployment["spec"]
     assert autoscaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
-    assert most_at_once("autoscaling") == 4
+    assert max_at_once("autoscaling") == 4
 
 
 def test_the_autoscaler_counts_streams_and_the_cpu_of_the_gateway_alone() -> None:

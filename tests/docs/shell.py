@@ -46,7 +46,7 @@ YES = "y\n" * 10
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class OperationResult:
     """What a command has written to both outputs, and its exit code."""
 
     output: str
@@ -88,7 +88,7 @@ class Shell:
         await asyncio.gather(*self._tasks)
         self._orders.close()
 
-    async def run(self, command: str) -> Done:
+    async def run(self, command: str) -> OperationResult:
         """Run a command, which may change the shell itself, as `export` does."""
         step, output = self.folder / ".step", self.folder / ".output"
         step.write_text(f"{command}\n", encoding="utf-8")
@@ -97,7 +97,7 @@ class Shell:
         self._bash.stdin.write(b". ./.step <.yes >.output 2>&1; echo $?\n")
         async with asyncio.timeout(PATIENCE_S):
             code = await self._bash.stdout.readline()
-        return Done(output.read_text(encoding="utf-8"), int(code))
+        return OperationResult(output.read_text(encoding="utf-8"), int(code))
 
     def _make_folder(self) -> None:
         commands = self.folder / ".venv" / "bin"

@@ -172,7 +172,7 @@ async def test_health_of_an_unknown_service(world: World) -> None:
 @pytest.fixture
 async def two_watches() -> AsyncIterator[tuple[health.BoundedHealth, grpc.aio.Channel]]:
     """A server with only the health service, which allows two watches, and a channel to it."""
-    server, bounded = grpc.aio.server(), health.BoundedHealth(most=2)
+    server, bounded = grpc.aio.server(), health.BoundedHealth(limit=2)
     health_pb2_grpc.add_HealthServicer_to_server(bounded, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await bounded.set("", health_pb2.HealthCheckResponse.SERVING)

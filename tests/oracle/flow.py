@@ -13,15 +13,15 @@ from gateway.core.campaigns.conditions import (
 )
 from gateway.core.errors import (
     AccessDenied,
-    CallHindered,
+    AuthenticationFailed,
     CallInvalid,
     CampaignInvalid,
     CampaignNotFound,
     CampaignNotRunning,
-    shows_who_asks,
+    shows_authentication,
 )
 from gateway.core.model import BATCH_LIMIT, Batch, CallReport, FlushReason, ItemFailure
-from gateway.core.scheduling.pacing import HINDERED_PATIENCE_S
+from gateway.core.scheduling.pacing import AUTHENTICATION_PATIENCE_S
 from gateway.core.settlement.invalid_calls import CALLS_TO_BLAME
 from tests.oracle.tokens import Fate
 
@@ -60,7 +60,7 @@ class Flow:
         self._looked_at = -NEVER
         self._invalid_calls: dict[str, int] = {}
         self._blamed = False
-        self._hindered_since: float | None = None
+        self._unauthenticated_since: float | None = None
         self._suspect_calls: dict[str, int] = {}
 
     # --- calls -------------------------------------------------------------------------------------
@@ -81,17 +81,19 @@ class Flow:
     def weigh(self, now: float, batch: Batch, report: CallReport) -> None:
         """Count what decides whether a report refuses its campaign: calls blamed, credentials refused."""
         failure, campaign_id = report.failure, batch.campaign_id
-        if isinstance(failure, CallHindered):
-            self._hindered_since = now if self._hindered_since is None else self._hindered_since
-        elif shows_who_asks(failure):
-            self._hindered_since = None
+        if isinstance(failure, AuthenticationFailed):
+            self._unauthenticated_since = (
+                now if self._unauthenticated_since is None else self._unauthenticated_since
+            )
+        elif shows_authentication(failure):
+            self._unauthenticated_since = None
         if failure is None:
             self._invalid_calls.pop(campaign_id, None)
         invalid = isinstance(failure, CallInvalid)
         search = batch.flush is FlushReason.SUSPECT
         self._blamed = invalid and not search and self._invalid_calls.get(campaign_id, 0) >= CALLS_TO_BLAME
-        if isinstance(failure, CallHindered) and self._hindered_since is not None:
-            self._blamed = now - self._hindered_since >= HINDERED_PATIENCE_S
+        if isinstance(failure, AuthenticationFailed) and self._unauthenticated_since is not None:
+            self._blamed = now - self._unauthenticated_since >= AUTHENTICATION_PATIENCE_S
         if invalid and search:
             self._invalid_calls[campaign_id] = self._invalid_calls.get(campaign_id, 0) + 1
 

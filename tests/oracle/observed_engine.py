@@ -12,7 +12,7 @@ from tests.oracle.oracle import Oracle
 from tests.oracle.records import Caller
 from tests.oracle.tokens import GroundTruth
 
-MOST_QUEUES = 200
+MAX_QUEUES = 200
 """Callers whose queues are counted to check the engine's sum of bytes; more make every step slow."""
 
 LONGEST_WORK = 20_000
@@ -271,7 +271,7 @@ class ObservedEngine:
             return
         check_counts(self.oracle, self.engine)
         self._forget_idle()
-        if len(self.callers) <= MOST_QUEUES:
+        if len(self.callers) <= MAX_QUEUES:
             check_bytes(self.oracle, self.engine, self.callers)
         for caller in callers:
             check_caller(caller)

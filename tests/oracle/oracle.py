@@ -11,7 +11,7 @@ from gateway.core.campaigns.conditions import RUNNING
 from gateway.core.engine import Decision, Limits
 from gateway.core.errors import (
     AccessDenied,
-    CallHindered,
+    AuthenticationFailed,
     CallInvalid,
     CallRevoked,
     CallTooLate,
@@ -41,7 +41,7 @@ from tests.oracle.quota import Quota
 from tests.oracle.records import EXACT_S, Backlog, Caller, Outstanding, Place
 from tests.oracle.tokens import Fate, GroundTruth, Tokens, fate_of, weigh
 
-_AT_ONCE = (RateThrottled, CallHindered, CampaignNotRunning, CallInvalid, CallTooLate, CallRevoked)
+_AT_ONCE = (RateThrottled, AuthenticationFailed, CampaignNotRunning, CallInvalid, CallTooLate, CallRevoked)
 """Failures of a call after which its requests wait for another one without a pause."""
 
 
@@ -223,7 +223,7 @@ class Oracle:
         self.quota.unused(now, report.unused)
         rate = ItemFailure.RATE in report.failed.values()
         self.quota.throttled |= rate or isinstance(report.failure, RateThrottled)
-        self.quota.hindered |= isinstance(report.failure, CallHindered)
+        self.quota.is_unauthenticated |= isinstance(report.failure, AuthenticationFailed)
         self.flow.weigh(now, batch, report)
         self.fairness.weigh(now, batch, report)
 
@@ -234,7 +234,7 @@ class Oracle:
         refusal = self.flow.refusal(report)
         if refusal is not None:
             self.backlog.refuse(campaign_id)
-            lasting = not isinstance(report.failure, AccessDenied | CallHindered)
+            lasting = not isinstance(report.failure, AccessDenied | AuthenticationFailed)
             self.tokens.refused(now, campaign_id, refusal, lasting=lasting)
             self.notices.refused(campaign_id, held=campaign_id in self.at.holds)
         self.at.purging = campaign_id if batch.purged else ""

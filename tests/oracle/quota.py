@@ -1,7 +1,7 @@
 """The quota: never exceeded, and never wasted; and the budget of further attempts."""
 
 from gateway.core.engine import Limits
-from gateway.core.scheduling.pacing import LONGEST_HINDERED_S, RETRY_CREDIT, RETRY_SHARE
+from gateway.core.scheduling.pacing import LONGEST_AUTHENTICATION_PAUSE_S, RETRY_CREDIT, RETRY_SHARE
 from gateway.core.scheduling.pacing import LONGEST_PAUSE_S as LONGEST_THROTTLE_PAUSE_S
 from tests.oracle.records import EXACT_S
 
@@ -47,7 +47,7 @@ class Quota:
         self._under_way = 0
         self._attempts_on_credit = RETRY_CREDIT
         self.throttled = False
-        self.hindered = False
+        self.is_unauthenticated = False
 
     def attempt(self, now: float) -> None:
         """Check that an attempt of a call is within rate and burst."""
@@ -86,7 +86,7 @@ class Quota:
         """Check that what is ready waits for want of a permit, and for no longer than that takes."""
         assert wake_at is not None, "asleep although calls are ready"
         limits = self._limits
-        if not (self.throttled or self.hindered):
+        if not (self.throttled or self.is_unauthenticated):
             assert limits.call_rate, "no limit, and still not sent"
             self._refill(now)
             level = self._sure.level(now, self._most())
@@ -95,10 +95,10 @@ class Quota:
                 f"sleeps until {wake_at} at {now} with {level} of a permit"
             )
             return
-        if self.hindered and self._under_way:
+        if self.is_unauthenticated and self._under_way:
             return  # one call at a time tries whether credentials and clock are accepted again
         pause_s = 2.0 / call_rate if call_rate else LONGEST_THROTTLE_PAUSE_S
-        pause_s = max(pause_s, LONGEST_HINDERED_S) if self.hindered else pause_s
+        pause_s = max(pause_s, LONGEST_AUTHENTICATION_PAUSE_S) if self.is_unauthenticated else pause_s
         assert wake_at <= now + pause_s + EXACT_S, "sleeps longer than the pause after a throttle"
 
     def _most(self) -> float:

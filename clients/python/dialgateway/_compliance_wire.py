@@ -111,7 +111,7 @@ def check_messages(
     while first < len(requests):
         end, size = first, 0
         while end < len(requests) and end - first < CHECKED_AT_ONCE:
-            size += requests[end].most_bytes
+            size += requests[end].max_bytes
             if size > CHECKED_BYTES and end > first:
                 break
             end += 1

@@ -96,7 +96,7 @@ class DialState:
         entry = Entry(self._taken, request, now + (request.expires_at.timestamp() - wall))
         self._taken += 1
         self._open[entry.index] = entry
-        if request.most_bytes > self._largest and (size := _wire.size_of(request)) > self._largest:
+        if request.max_bytes > self._largest and (size := _wire.size_of(request)) > self._largest:
             in_doubt = self._in_doubt.includes(request)
             result = too_large_result(request, entry.index, size, self._largest, in_doubt=in_doubt)
             self._answer(entry, result)
@@ -270,7 +270,7 @@ class DialState:
         waiting, size = self._waiting, 0
         taken: list[Entry] = []
         while waiting and len(taken) < self._chunk:
-            size += waiting[0].request.most_bytes
+            size += waiting[0].request.max_bytes
             if taken and size > _wire.USUAL_MESSAGE_BYTES:
                 break
             taken.append(waiting.popleft())

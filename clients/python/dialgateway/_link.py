@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dialgateway.values import DialRequest
 
-OVERDUE_S, LOOK_EVERY_S = 60.0, 30.0
+OVERDUE_S, CHECK_EVERY_S = 60.0, 30.0
 """A request on an open connection is overdue this many seconds after its expiration; checks are this many
 seconds apart. The gateway answers when a request expires, and a call to Amazon Connect takes a few seconds.
 So something between client and gateway holds the answer back."""
@@ -52,5 +52,5 @@ class Overdue:
                 link.overdue.update(late)
                 found += [link.sent.pop(index) for index in late]
         if self.look_at is None and any(link.sent for link in links):
-            self.look_at = now + LOOK_EVERY_S
+            self.look_at = now + CHECK_EVERY_S
         return found

@@ -36,7 +36,7 @@ class Telephony:
     """How long the phone rings: 15 to 60 whole seconds."""
     answer_machine_detection: AnswerMachineDetection | None = field(default=None, repr=False)
     """Whether Amazon Connect finds out if a machine answers."""
-    most_bytes: int = field(init=False, repr=False, compare=False)
+    max_bytes: int = field(init=False, repr=False, compare=False)
     """An upper bound for the bytes of this channel in a message."""
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class Sms:
     """ARN of the phone number that the SMS comes from; None: the campaign's."""
     template_arn: str | None = field(default=None, repr=False)
     """ARN of the message template; None: the campaign's."""
-    most_bytes: int = field(init=False, repr=False, compare=False)
+    max_bytes: int = field(init=False, repr=False, compare=False)
     """An upper bound for the bytes of this channel in a message."""
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class WhatsApp:
     """ARN of the WhatsApp phone number that the message comes from; None: the campaign's."""
     template_arn: str | None = field(default=None, repr=False)
     """ARN of the message template; None: the campaign's."""
-    most_bytes: int = field(init=False, repr=False, compare=False)
+    max_bytes: int = field(init=False, repr=False, compare=False)
     """An upper bound for the bytes of this channel in a message."""
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Email:
     """The address that it comes from; None: the campaign's."""
     template_arn: str | None = field(default=None, repr=False)
     """ARN of the message template; None: the campaign's."""
-    most_bytes: int = field(init=False, repr=False, compare=False)
+    max_bytes: int = field(init=False, repr=False, compare=False)
     """An upper bound for the bytes of this channel in a message."""
 
     def __post_init__(self) -> None:
@@ -109,4 +109,4 @@ def _set_most_bytes(channel: Channel, *names: str, more: int = 0) -> None:
         text = getattr(channel, name)
         if text is not None:
             size += text_bytes(name, text) + _TEXT_OVERHEAD_BYTES
-    object.__setattr__(channel, "most_bytes", size)
+    object.__setattr__(channel, "max_bytes", size)

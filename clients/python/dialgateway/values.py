@@ -124,7 +124,7 @@ class DialRequest:
     channel: Channel | None = field(default=None, repr=False)
     """How to contact the person, for campaigns of Amazon Connect's API V2: Telephony, Sms, Email or WhatsApp.
     None is a telephone call with the settings of its campaign."""
-    most_bytes: int = field(init=False, repr=False, compare=False)
+    max_bytes: int = field(init=False, repr=False, compare=False)
     """An upper bound for the bytes of this request in a message: its UTF-8 text and an overhead."""
 
     def __post_init__(self) -> None:
@@ -139,13 +139,13 @@ class DialRequest:
         if self.channel is not None:
             if not isinstance(self.channel, Channel):
                 raise TypeError(f"channel must not be {type(self.channel).__name__}")
-            size += self.channel.most_bytes
+            size += self.channel.max_bytes
         attributes = dict(self.attributes)
         for key, value in attributes.items():
             size += text_bytes("a key of attributes", key) + text_bytes("a value of attributes", value)
         object.__setattr__(self, "attributes", attributes)
         overhead = _REQUEST_OVERHEAD_BYTES + _ATTRIBUTE_OVERHEAD_BYTES * len(attributes)
-        object.__setattr__(self, "most_bytes", size + overhead)
+        object.__setattr__(self, "max_bytes", size + overhead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def _after(token: str, listing: Sequence[object]) -> str:
 # --- responses ---------------------------------------------------------------------------------------
 
 
-class Describing(NamedTuple):
+class RowContext(NamedTuple):
     """What the messages of rows need: the instant `now`, the names of campaigns, and an offset.
 
     `offset` is the core's time minus seconds since the epoch.
@@ -139,7 +139,7 @@ class Describing(NamedTuple):
     table: CampaignTable = NO_CAMPAIGNS
 
 
-def campaign(about: Describing, row: CampaignRow) -> pb.Campaign:
+def campaign(about: RowContext, row: CampaignRow) -> pb.Campaign:
     """Return the message of a row."""
     now, offset, table = about
     waiting_s = None if row.waiting_since is None else now - row.waiting_since
@@ -181,7 +181,7 @@ def replicas(seen: Iterable[ReplicaSeen]) -> list[pb.Replica]:
 
 
 def campaigns(
-    about: Describing, rows: Sequence[CampaignRow], replicas: int
+    about: RowContext, rows: Sequence[CampaignRow], replicas: int
 ) -> Generator[None, None, list[pb.Campaign]]:
     """Return the messages of rows, made in parts. The fleet has `replicas`, 0 without a shared state."""
     made: list[pb.Campaign] = []
@@ -197,7 +197,7 @@ class Messages:
     Not all are kept, since freeing 100,000 messages at once takes long.
     """
 
-    def __init__(self, about: Describing, seen: Iterable[ReplicaSeen] = ()) -> None:
+    def __init__(self, about: RowContext, seen: Iterable[ReplicaSeen] = ()) -> None:
         self._about = about
         self.table = about.table
         self.replicas = replicas(seen)

@@ -8,7 +8,7 @@ from dialgateway.v1 import compliance_service_pb2 as pb
 from gateway.api.wire.campaigns import confirmation
 from gateway.compliance.number_lookup import NumberStatus
 from gateway.control.number_checks import NumberChecked, NumbersChecked
-from gateway.control.suppressions import Lifetime, NumberDone
+from gateway.control.suppressions import Lifetime, NumberResult
 from gateway.core.intake.dry_run import Checked, CheckedKind
 
 _VERDICTS = {
@@ -33,7 +33,7 @@ CONVERTED_AT_ONCE = 100
 """How many checks of numbers are converted without a pause: about a millisecond."""
 
 
-def suppressed(done: NumberDone) -> pb.SuppressNumberResponse:
+def suppressed(done: NumberResult) -> pb.SuppressNumberResponse:
     """Return the response to a suppression."""
     return pb.SuppressNumberResponse(
         number_hash=done.number_hash,
@@ -43,7 +43,7 @@ def suppressed(done: NumberDone) -> pb.SuppressNumberResponse:
     )
 
 
-def allowed(done: NumberDone) -> pb.AllowNumberResponse:
+def allowed(done: NumberResult) -> pb.AllowNumberResponse:
     """Return the response to the end of a suppression."""
     return pb.AllowNumberResponse(number_hash=done.number_hash, confirmation=confirmation(done.fleet))
 

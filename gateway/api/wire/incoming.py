@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.api.wire.scan import Cut, MalformedError, cut
+from gateway.api.wire.scan import MalformedError, RequestRange, find_requests
 
 MESSAGE_BYTES = 4 * 1024 * 1024
 """The size limit of a message in bytes."""
@@ -47,9 +47,9 @@ class Unreadable(NamedTuple):
 MessageT = TypeVar("MessageT", bound=Message)
 
 
-def parsed(message: type[MessageT], raw: bytes, most_bytes: int) -> MessageT:
-    """Parse a short message as a whole. Raises `UnreadableError`, also above `most_bytes`."""
-    if len(raw) > most_bytes:
+def parsed(message: type[MessageT], raw: bytes, max_bytes: int) -> MessageT:
+    """Parse a short message as a whole. Raises `UnreadableError`, also above `max_bytes`."""
+    if len(raw) > max_bytes:
         raise UnreadableError
     try:
         return message.FromString(raw)
@@ -94,16 +94,16 @@ class Incoming:
         """Whether all requests of the message were returned."""
         return self._at >= self._end
 
-    def part(self, most: int) -> Sequence[pb.DialRequest] | Unreadable:
-        """Return up to `most` of the next dial requests, or a single one that is unreadable.
+    def part(self, limit: int) -> Sequence[pb.DialRequest] | Unreadable:
+        """Return up to `limit` of the next dial requests, or a single one that is unreadable.
 
         The list may be empty before the message has ended. Raises `UnreadableError`.
         """
         begin = self._at
         if self._whole is not None:
-            self._at = begin + min(most, PART)
+            self._at = begin + min(limit, PART)
             return self._whole.dial_requests[begin : self._at]
-        found = self._next(1 if begin < self._singly_until else most)
+        found = self._next(1 if begin < self._singly_until else limit)
         try:
             return self._parsed(begin, found)
         except DecodeError:
@@ -112,30 +112,30 @@ class Incoming:
                 return ()
             return self._unreadable(found, NOT_READABLE)
 
-    def counts(self, most: int) -> Iterator[int]:
+    def counts(self, limit: int) -> Iterator[int]:
         """Count the dial requests, and yield the count so far after each piece of work.
 
-        The last number is the count. Counting ends early at more than `most`. Call this before the first
+        The last number is the count. Counting ends early at more than `limit`. Call this before the first
         part is returned. Raises `UnreadableError`.
         """
         if self._whole is not None:
             yield len(self._whole.dial_requests)
             return
         found = 0
-        while not self.ended and found <= most:
+        while not self.ended and found <= limit:
             found += self._next(PART).found
             yield found
         self._at = 0
 
-    def _next(self, most: int) -> Cut:
+    def _next(self, limit: int) -> RequestRange:
         try:
-            found = cut(self._raw, self._at, min(most, PART), PART_BYTES)
+            found = find_requests(self._raw, self._at, min(limit, PART), PART_BYTES)
         except MalformedError as error:
             raise UnreadableError from error
         self._at = found.end
         return found
 
-    def _parsed(self, begin: int, found: Cut) -> Sequence[pb.DialRequest] | Unreadable:
+    def _parsed(self, begin: int, found: RequestRange) -> Sequence[pb.DialRequest] | Unreadable:
         if not found.found:
             return ()
         if found.last - found.first > max(
@@ -145,7 +145,7 @@ class Incoming:
         # A range of complete fields is a valid message.
         return pb.StreamDialRequestsRequest.FromString(self._raw[begin : found.end]).dial_requests
 
-    def _unreadable(self, found: Cut, problem: str) -> Unreadable:
+    def _unreadable(self, found: RequestRange, problem: str) -> Unreadable:
         """Return an unreadable request, with an empty token if the token is unreadable too."""
         try:
             named = _Named.FromString(self._raw[found.first : found.last])

@@ -20,7 +20,7 @@ class MalformedError(ValueError):
     """The bytes are not a valid message: broken, with a group, or with very many unknown fields."""
 
 
-class Cut(NamedTuple):
+class RequestRange(NamedTuple):
     """Consecutive dial requests: their count, first and last byte, and where to continue."""
 
     found: int
@@ -29,16 +29,16 @@ class Cut(NamedTuple):
     end: int
 
 
-def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
-    """Find up to `most` dial requests from position `at`, which must be the start of a field.
+def find_requests(raw: bytes, at: int, limit: int, max_bytes: int) -> RequestRange:
+    """Find up to `limit` dial requests from position `at`, which must be the start of a field.
 
-    Together they have at most `most_bytes`. A longer request is returned alone. Other fields are skipped.
+    Together they have at most `max_bytes`. A longer request is returned alone. Other fields are skipped.
     Raises `MalformedError`, also if there are more other fields than any version of the contract has.
     """
-    count, first, last, stop, end = 0, at, at, at + most_bytes, len(raw)
+    count, first, last, stop, end = 0, at, at, at + max_bytes, len(raw)
     try:
         for _ in range(FIELDS_AT_ONCE):
-            if at >= end or count == most:
+            if at >= end or count == limit:
                 break
             tag, begin = raw[at], at + 1
             if tag != _ITEM:
@@ -60,12 +60,12 @@ def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
             at = last = begin + size
             count += 1
         else:
-            raise MalformedError(f"more than {FIELDS_AT_ONCE - most} fields that the contract does not have")
+            raise MalformedError(f"more than {FIELDS_AT_ONCE - limit} fields that the contract does not have")
     except IndexError:
         at = end + 1
     if at > end:
         raise MalformedError("a field is longer than its message")
-    return Cut(count, first, last, at)
+    return RequestRange(count, first, last, at)
 
 
 def _after(raw: bytes, tag: int, begin: int) -> int:

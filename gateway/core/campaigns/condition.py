@@ -49,7 +49,7 @@ class NotFlowing:
     """A campaign that does not flow. `limit` is in items of the next call, `until` when it may change.
 
     `cause` tells whether it was parked or throttled, `calling` is the number of the probe call under way,
-    and `asked` says that its state is being read. `elsewhere`: not this replica probes or reads the state.
+    and `asked` says that its state is being read. `elsewhere`: another replica probes it or reads its state.
     """
 
     condition: Condition

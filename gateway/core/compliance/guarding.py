@@ -11,7 +11,7 @@ from itertools import islice
 
 from gateway.core import answers
 from gateway.core.compliance.opening_wait import OpeningWait
-from gateway.core.compliance.port import LEARNED_AT_ONCE, NoGuard, RequestGuard
+from gateway.core.compliance.port import LOOK_UPS_AT_ONCE, NoGuard, RequestGuard
 from gateway.core.compliance.queue_review import QueueReview
 from gateway.core.compliance.recording import Recording
 from gateway.core.compliance.records import GuardDecision, GuardRecord
@@ -29,7 +29,7 @@ CLOCK_STEP_S = 0.5
 """Seconds by which the wall clock must have been set for all decisions to be made again."""
 SHORTEST_S = 0.001
 """Seconds that an entry waits at least, so that rounding between two scales does not make the core busy."""
-LEARNING_UNITS = SLICE // LEARNED_AT_ONCE
+LOOK_UP_UNITS = SLICE // LOOK_UPS_AT_ONCE
 """Units of a slice that a look-up of a number takes in addition."""
 _ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
 
@@ -59,7 +59,7 @@ class Guarding:
         self._decides = False
         self._generation = 1
         self._changes = 0
-        self._enough = LEARNED_AT_ONCE
+        self._enough = LOOK_UPS_AT_ONCE
         self._ahead_s = expiry.ahead_s
         self._waiting = OpeningWait()
         self._review = QueueReview(
@@ -76,7 +76,7 @@ class Guarding:
         self.guard, self._decides = guard, True
         self._generation += 1
         self._changes, self._ahead_s = guard.changes, self._expiry.ahead_s
-        self._enough = guard.learned + LEARNED_AT_ONCE
+        self._enough = guard.number_look_ups + LOOK_UPS_AT_ONCE
         self._outstanding.watch = self._recording
 
     # --- decisions ----------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Guarding:
         """
         if not self._decides or not entries:
             return entries
-        if self.guard.learned >= self._enough:
+        if self.guard.number_look_ups >= self._enough:
             self._postpone(entries)
             return []
         generation = self._generation
@@ -191,7 +191,7 @@ class Guarding:
         """
         if not self._decides:
             return []
-        self._enough = self.guard.learned + LEARNED_AT_ONCE
+        self._enough = self.guard.number_look_ups + LOOK_UPS_AT_ONCE
         changes, ahead_s = self.guard.changes, self._expiry.ahead_s
         if changes == self._changes and abs(ahead_s - self._ahead_s) <= CLOCK_STEP_S:
             return []
@@ -207,7 +207,7 @@ class Guarding:
         if not self._decides:
             return expired
         self._review.advance(now)
-        enough = self.guard.learned + LEARNED_AT_ONCE
+        enough = self.guard.number_look_ups + LOOK_UPS_AT_ONCE
         expired_at = self._expiry.at(now)
         for entry in islice(self._waiting.due(expired_at), limit):
             if entry.state is not EntryState.DELAYED:  # its denial waits for the fleet's ledger
@@ -217,7 +217,7 @@ class Guarding:
                 expired.append(entry)
             elif self._is_permitted(now, entry):
                 self._scheduler.resume(now, entry)
-            if self.guard.learned >= enough:
+            if self.guard.number_look_ups >= enough:
                 break
         return expired
 
@@ -282,9 +282,9 @@ class Guarding:
         """Return a review of an entry that spends units of the slice on look-ups of numbers, too."""
 
         def reviewed(now: float, entry: Entry) -> None:
-            before = self.guard.learned
+            before = self.guard.number_look_ups
             review(now, entry)
-            self._slices.left -= LEARNING_UNITS * (self.guard.learned - before)
+            self._slices.left -= LOOK_UP_UNITS * (self.guard.number_look_ups - before)
 
         return reviewed
 

@@ -77,14 +77,14 @@ class OpeningWait:
             return old or places
         return old if old[0] < places[0] else places
 
-    def _drop_stale(self, most: int) -> None:
-        """Move up to `most` places from the old heap, and drop those of entries that have left."""
+    def _drop_stale(self, limit: int) -> None:
+        """Move up to `limit` places from the old heap, and drop those of entries that have left."""
         if not self._old:
             if len(self._places) <= 2 * len(self._place_of) + STALE_PLACES:
                 return
             self._old, self._places = self._places, []
         old, place_of = self._old, self._place_of
-        for _ in range(min(most, len(old))):
+        for _ in range(min(limit, len(old))):
             place = old.pop()  # the last one: the others remain a heap
             if place_of.get(place[2]) is place:
                 heapq.heappush(self._places, place)

@@ -7,7 +7,7 @@ from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest
 
-LEARNED_AT_ONCE = 10
+LOOK_UPS_AT_ONCE = 10
 """Look-ups of numbers in a row, at most: each takes up to a millisecond on a slow machine."""
 _ALLOWED = Verdict(VerdictKind.ALLOWED)
 
@@ -25,12 +25,12 @@ class RequestGuard(Protocol):
     def decide_all(self, now: float, requests: Sequence[DialRequest]) -> Sequence[Verdict]:
         """Return the verdict about each of some requests of one campaign, one at least.
 
-        It may return fewer verdicts, those of the first requests, after `LEARNED_AT_ONCE` look-ups.
+        It may return fewer verdicts, those of the first requests, after `LOOK_UPS_AT_ONCE` look-ups.
         """
         ...
 
     @property
-    def learned(self) -> int:
+    def number_look_ups(self) -> int:
         """How many numbers had to be looked up so far, since facts about others did not include them.
 
         A look-up takes hundreds of times as long as a decision about a known number.
@@ -61,12 +61,12 @@ class RequestGuard(Protocol):
 
 
 def decided_in_turn(guard: RequestGuard, now: float, requests: Sequence[DialRequest]) -> list[Verdict]:
-    """Return the verdicts of `decide` about some requests, up to the last of `LEARNED_AT_ONCE` look-ups."""
+    """Return the verdicts of `decide` about some requests, up to the last of `LOOK_UPS_AT_ONCE` look-ups."""
     found: list[Verdict] = []
-    enough = guard.learned + LEARNED_AT_ONCE
+    enough = guard.number_look_ups + LOOK_UPS_AT_ONCE
     for request in requests:
         found.append(guard.decide(now, request))
-        if guard.learned >= enough:
+        if guard.number_look_ups >= enough:
             break
     return found
 
@@ -77,7 +77,7 @@ class NoGuard:
     changes = 0
 
     @property
-    def learned(self) -> int:
+    def number_look_ups(self) -> int:
         """How many numbers had to be looked up so far: none."""
         return 0
 

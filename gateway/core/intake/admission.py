@@ -45,7 +45,7 @@ _new = tuple.__new__  # looked up once: used for every message
 Arrival = tuple[Waiter, DialRequest]
 
 
-class Now(NamedTuple):
+class ArrivalContext(NamedTuple):
     """The facts about all requests which arrive at one instant for one campaign.
 
     `refusal` answers every new request. `call_rate` is in calls a second, None if no forecast is made. New
@@ -133,13 +133,19 @@ class Admission:
         refusal: answers.CampaignRefusal | None,
         call_rate: float | None,
         more: float,
-    ) -> Now:
+    ) -> ArrivalContext:
         clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
         clear_from = math.inf if refusal is not None else self.expiry.at(clear_from)
-        return _new(Now, (now, priority, refusal, call_rate, clear_from, {}))  # as `Now(…)`, in half the time
+        return _new(
+            ArrivalContext, (now, priority, refusal, call_rate, clear_from, {})
+        )  # as `ArrivalContext(…)`, in half the time
 
     def _sort(
-        self, state: Now, arrivals: Sequence[Arrival], campaign: CampaignTokens | None, settled: list[Settled]
+        self,
+        state: ArrivalContext,
+        arrivals: Sequence[Arrival],
+        campaign: CampaignTokens | None,
+        settled: list[Settled],
     ) -> list[Entry]:
         """Answer or join requests; return the new entries, which are outstanding from now on."""
         fresh: list[Entry] = []
@@ -184,7 +190,7 @@ class Admission:
             self.outstanding.count_in(campaign, len(fresh), size_bytes)
         return fresh
 
-    def _checked(self, state: Now, entry: Entry, answer: Answer | None) -> Answer | None:
+    def _checked(self, state: ArrivalContext, entry: Entry, answer: Answer | None) -> Answer | None:
         """Return the answer to a new request; None if it waits, in a fleet also for the check of a denial."""
         if answer is None or self.outstanding.denial_review is None:
             return answer
@@ -199,7 +205,9 @@ class Admission:
             self.outstanding.settle(now, entry, answer)
         return [entry for entry in fresh if entry not in denied]
 
-    def _join(self, state: Now, entry: Entry, waiter: Waiter, request: DialRequest) -> Answer | None:
+    def _join(
+        self, state: ArrivalContext, entry: Entry, waiter: Waiter, request: DialRequest
+    ) -> Answer | None:
         if not request.same_dial(entry.request):
             return answers.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
         self.outstanding.join(entry, waiter)
@@ -210,7 +218,9 @@ class Admission:
                 self.scheduler.refile(state.instant, entry)
         return None
 
-    def _known_answer(self, state: Now, memory: Remembered | None, entry: Entry, ahead: int) -> Answer | None:
+    def _known_answer(
+        self, state: ArrivalContext, memory: Remembered | None, entry: Entry, ahead: int
+    ) -> Answer | None:
         """Return the answer for a new request if it is known already.
 
         `ahead` requests came before it in the list.

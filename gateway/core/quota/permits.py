@@ -104,7 +104,7 @@ class FleetPermits:
         return self._local.rate if self.solo else self._told_account_rate
 
     @property
-    def misses_store(self) -> bool:
+    def limited_by_store(self) -> bool:
         """Whether the shared state is why this replica permits less than it could, or nothing."""
         return self.solo or self.suspended or self._heard_at is None
 
@@ -114,9 +114,9 @@ class FleetPermits:
         return self._local.is_cut if self._is_local else self._told_account_rate < self.ceiling
 
     @property
-    def hindered(self) -> bool:
+    def is_unauthenticated(self) -> bool:
         """Whether AWS last refused the gateway's credentials or clock."""
-        return self._local.hindered
+        return self._local.is_unauthenticated
 
     def set_quota(self, now: float, rate: float, burst: float) -> None:
         """Tell the fleet another rate and burst, with the next tick; the lowest of all replicas apply.
@@ -179,13 +179,13 @@ class FleetPermits:
         self._accepted += 1
         self._local.not_throttled(now)
 
-    def hinder(self, now: float, left_at: float) -> bool:
+    def authentication_failed(self, now: float, left_at: float) -> bool:
         """Note that AWS refused the credentials or the clock; each replica pauses for itself."""
-        return self._local.hinder(now, left_at)
+        return self._local.authentication_failed(now, left_at)
 
-    def recognized(self) -> None:
+    def authenticated(self) -> None:
         """Note that AWS accepted the credentials."""
-        self._local.recognized()
+        self._local.authenticated()
 
     # --- for the shell ------------------------------------------------------------------------------
 
@@ -322,7 +322,7 @@ class FleetPermits:
 
         While AWS refuses the credentials, that is one.
         """
-        return 1 if self.hindered else self._calls.room(now) + self._demand.retries
+        return 1 if self.is_unauthenticated else self._calls.room(now) + self._demand.retries
 
     def _next(self, now: float, gone: Sequence[str]) -> TickRequest:
         """Make a new tick, which reports everything since the last one."""

@@ -20,9 +20,9 @@ FORGIVEN_S = 10.0
 """Seconds without a throttle after which a single one does not cut the rate: network jitter may cause it. It
 costs a pause of one call."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-FIRST_HINDERED_S, LONGEST_HINDERED_S = 0.5, 2.0
+FIRST_AUTHENTICATION_PAUSE_S, LONGEST_AUTHENTICATION_PAUSE_S = 0.5, 2.0
 """Pauses between calls while AWS refuses the gateway's credentials or clock: each is twice the last one."""
-HINDERED_PATIENCE_S = 10.0
+AUTHENTICATION_PATIENCE_S = 10.0
 """Seconds for which requests wait during such a refusal: a refresh of credentials may take that long. After
 that they are answered ACCESS_DENIED."""
 WINDOW_S, WINDOWS = 4.0, 15
@@ -39,7 +39,7 @@ class Pacer:
     """
 
     hint: tuple[str, str] | None = None  # a permit is for any turn
-    misses_store = False
+    limited_by_store = False
 
     def __init__(self, rate: float, burst: float) -> None:
         self.ceiling = rate
@@ -53,9 +53,9 @@ class Pacer:
         self._paused_until = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._throughput = RecentThroughput()
-        self._hindered_since: float | None = None
-        self._hindered_at = float("-inf")
-        self._hindered_pause_s = FIRST_HINDERED_S
+        self._unauthenticated_since: float | None = None
+        self._authentication_failed_at = float("-inf")
+        self._authentication_pause_s = FIRST_AUTHENTICATION_PAUSE_S
 
     @property
     def account_rate(self) -> float:
@@ -151,29 +151,31 @@ class Pacer:
             self.rate = max(self.rate * RATE_CUT, self.ceiling / 100)
 
     @property
-    def hindered(self) -> bool:
+    def is_unauthenticated(self) -> bool:
         """Whether AWS last refused the gateway's credentials or clock; one call at a time tries again."""
-        return self._hindered_since is not None
+        return self._unauthenticated_since is not None
 
-    def hinder(self, now: float, left_at: float) -> bool:
+    def authentication_failed(self, now: float, left_at: float) -> bool:
         """Pause after AWS refused the gateway's credentials or clock in a call that left at `left_at`.
 
         Return whether this has lasted longer than requests should wait. Calls that left before the last
         pause are ignored.
         """
-        if self._hindered_since is None:
-            self._hindered_since = now
-        if left_at >= self._hindered_at:
-            self._hindered_at = now
-            self._paused_until = max(self._paused_until, now + self._hindered_pause_s)
-            self._hindered_pause_s = min(2 * self._hindered_pause_s, LONGEST_HINDERED_S)
-        return now - self._hindered_since >= HINDERED_PATIENCE_S
+        if self._unauthenticated_since is None:
+            self._unauthenticated_since = now
+        if left_at >= self._authentication_failed_at:
+            self._authentication_failed_at = now
+            self._paused_until = max(self._paused_until, now + self._authentication_pause_s)
+            self._authentication_pause_s = min(
+                2 * self._authentication_pause_s, LONGEST_AUTHENTICATION_PAUSE_S
+            )
+        return now - self._unauthenticated_since >= AUTHENTICATION_PATIENCE_S
 
-    def recognized(self) -> None:
+    def authenticated(self) -> None:
         """Note that AWS accepted the gateway's credentials, whatever it answered."""
-        if self._hindered_since is not None:
-            self._hindered_since = None
-            self._hindered_pause_s = FIRST_HINDERED_S
+        if self._unauthenticated_since is not None:
+            self._unauthenticated_since = None
+            self._authentication_pause_s = FIRST_AUTHENTICATION_PAUSE_S
 
     def not_throttled(self, now: float) -> None:
         """Note that Connect did not throttle a call, whatever it answered.

@@ -12,9 +12,9 @@ class Permits(Protocol):
 
     `rate` is the present rate that this process can count on, `account_rate` that of the account, and
     `ceiling` the configured one. `is_cut`: the rate is lower since Connect has throttled calls. `hint` is the
-    caller and the campaign that the next permit was granted for, None if it is for any. `hindered`: AWS last
-    refused the credentials or the clock. `misses_store`: it permits less than it
-    could, or nothing, since the shared state does not answer or not all was read from it.
+    caller and the campaign that the next permit was granted for, None if it is for any. `is_unauthenticated`:
+    AWS last refused the credentials or the clock. `limited_by_store`: it permits less than it could, or
+    nothing, since the shared state does not answer, or since not all of its content has been read.
     """
 
     ceiling: float
@@ -23,7 +23,7 @@ class Permits(Protocol):
     def rate(self) -> float: ...  # noqa: D102
 
     @property
-    def misses_store(self) -> bool: ...  # noqa: D102
+    def limited_by_store(self) -> bool: ...  # noqa: D102
 
     @property
     def account_rate(self) -> float: ...  # noqa: D102
@@ -35,7 +35,7 @@ class Permits(Protocol):
     def hint(self) -> tuple[str, str] | None: ...  # noqa: D102
 
     @property
-    def hindered(self) -> bool: ...  # noqa: D102
+    def is_unauthenticated(self) -> bool: ...  # noqa: D102
 
     def set_quota(self, now: float, rate: float, burst: float) -> None:
         """Keep to another rate and burst from `now` on: those of the account."""
@@ -69,10 +69,10 @@ class Permits(Protocol):
         """Note that Connect did not throttle a call, whatever it answered."""
         ...
 
-    def hinder(self, now: float, left_at: float) -> bool:
+    def authentication_failed(self, now: float, left_at: float) -> bool:
         """Note that AWS refused the credentials or the clock; return whether this has lasted too long."""
         ...
 
-    def recognized(self) -> None:
+    def authenticated(self) -> None:
         """Note that AWS accepted the credentials."""
         ...

@@ -89,7 +89,7 @@ class VerdictPolicy:
             case errors.CallTooLate() | errors.CallRevoked():
                 entry.counted_attempts += report.counted_attempts  # the attempts before it: this one was none
                 return Requeue()
-            case errors.CallHindered():
+            case errors.AuthenticationFailed():
                 entry.refusal = Reason.ACCESS_DENIED
                 entry.counted_attempts += (
                     report.counted_attempts - 1

@@ -27,7 +27,7 @@ class CampaignFigures(NamedTuple):
 
     `queued` counts its dial requests that are in no call, `in_flight` those in calls. `oldest_wait_s` is how
     long the first of the queue has waited since it last joined it, at `waiting_since`. `condition` is
-    None where it flows, and else `not_flowing_s` is for how long it has not.
+    None if it flows; otherwise `not_flowing_s` is for how long it has not.
     """
 
     campaign_id: str
@@ -95,7 +95,9 @@ class SnapshotTaker(NamedTuple):
     permit_wait: PermitWait
     expiry: ExpiryScale
 
-    def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, outstanding_bytes: int) -> Survey:
+    def begin_snapshot(
+        self, now: float, calls: Iterable[Batch], *, draining: bool, outstanding_bytes: int
+    ) -> Survey:
         """Begin a snapshot at `now`; `calls` are those under way.
 
         The campaigns are read in parts, each at its own moment; everything else is read before this returns.
@@ -171,7 +173,7 @@ def _figures(
     since: float | None,
 ) -> CampaignFigures:
     flying = min(flying, count)
-    # Requests may arrive, and campaigns change, after the survey began at `now`.
+    # Requests may arrive, and campaigns change, after the snapshot began at `now`.
     wait_s = max(0.0, now - since) if since is not None else 0.0
     not_flowing_s = max(0.0, now - condition.since) if condition is not None else 0.0
     return CampaignFigures(campaign_id, count - flying, flying, wait_s, since, condition, not_flowing_s)

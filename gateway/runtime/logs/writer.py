@@ -60,7 +60,7 @@ class LineWriter:
         self._put_size += len(line)
         self._queue.put(line)
 
-    def lead_to(self, write: Write) -> None:
+    def redirect(self, write: Write) -> None:
         """Write further lines elsewhere."""
         self._write = write
 

@@ -31,7 +31,7 @@ def granted_rate(state: QuotaState) -> float:
     return max(0.0, state.bucket.rate - reserved)
 
 
-def most_in_use(state: QuotaState, burst: float) -> float:
+def max_in_use(state: QuotaState, burst: float) -> float:
     """Return how many tokens and permits together may exist."""
     reserved, in_flight = 0.0, 0
     for member in state.members.values():
@@ -50,7 +50,7 @@ def refill(state: QuotaState, now: int, settings: FleetSettings) -> None:
     bucket = state.bucket
     elapsed = (now - bucket.at) / 1000
     outstanding = sum(unit.left for unit in state.units)
-    most = most_in_use(state, settings.call_burst) - outstanding
+    most = max_in_use(state, settings.call_burst) - outstanding
     bucket.tokens = min(most, bucket.tokens + elapsed * granted_rate(state))
     if bucket.rate < bucket.ceiling:
         best = max(bucket.windows, default=bucket.ceiling)

@@ -153,7 +153,7 @@ def _assign(state: QuotaState, now: int, settings: FleetSettings) -> None:
     """Assign the permits of the next moments to the turns of all members."""
     rate, bucket = pace.granted_rate(state), state.bucket
     outstanding = sum(unit.left for unit in state.units)
-    most = pace.most_in_use(state, settings.call_burst)
+    most = pace.max_in_use(state, settings.call_burst)
     bucket.tokens = min(bucket.tokens, most - outstanding)
     left = math.floor(min(bucket.tokens + rate * pace.AHEAD_S + 1e-9, most - outstanding))
     if left <= 0:

@@ -17,7 +17,7 @@ class Listener(Protocol):
         """Take one answer."""
 
 
-class _Nobody:
+class _NullRecipient:
     def answered(self, request: DialRequest, settled: Settled) -> None:
         """Drop an answer."""
 
@@ -32,7 +32,7 @@ class Stream:
     service: str
     replica: "Replica"
     promises: Promises
-    listener: Listener = field(default_factory=_Nobody)
+    listener: Listener = field(default_factory=_NullRecipient)
     sent: int = 0
     waiting: dict[int, tuple[float, DialRequest]] = field(default_factory=dict)
     is_lost: bool = False

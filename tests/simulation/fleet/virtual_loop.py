@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 _Result = TypeVar("_Result")
 TURN_S = 1e-6
 """What a turn of the loop takes. Without it, an alarm too early by a rounding error could be set forever."""
-MOST_TURNS = 200_000
+MAX_TURNS = 200_000
 """Turns of the loop without a wait, after which the code under test runs in circles."""
 
 
@@ -29,7 +29,7 @@ class _Jumping(selectors.SelectSelector):
         if timeout is None:
             raise RuntimeError("every task waits for another")
         self._turns = 0 if timeout > 0.0 else self._turns + 1
-        if self._turns > MOST_TURNS:
+        if self._turns > MAX_TURNS:
             raise RuntimeError(f"the code runs in circles at {self.instant}")
         self.instant += max(timeout, TURN_S)
         return []

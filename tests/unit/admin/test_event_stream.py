@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.admin.event_stream import EventStream
-from gateway.admin.port import Campaign, Command, CommandDone, ConsoleState, Point, Totals
+from gateway.admin.port import Campaign, Command, CommandResult, ConsoleState, Point, Totals
 from tests.simulation.fleet import virtual_loop
 
 TOTALS = Totals({}, 0, 0, 0, 1, 0, 1, 1.0, 1.0, 0, 0, {}, (0,) * 5, "answering", False, False, "")
@@ -39,7 +39,7 @@ class Script:
     def identity(self, source: str, values: Callable[[str], Sequence[str]]) -> str | None:
         """Return nobody."""
 
-    async def carry_out(self, order: Command) -> CommandDone:
+    async def carry_out(self, order: Command) -> CommandResult:
         raise AssertionError(order)
 
 
@@ -168,7 +168,7 @@ async def test_a_page_that_never_reads_is_let_go() -> None:
 @on_virtual_time
 async def test_so_many_are_told_at_once() -> None:
     """The feed is full with as many readers as may be, and not after one has gone."""
-    source, reader = brisk(most=1), Reader()
+    source, reader = brisk(limit=1), Reader()
     telling = asyncio.create_task(source.serve(reader.write))
     await reader.has(1)
     assert source.full

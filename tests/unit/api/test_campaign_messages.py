@@ -40,7 +40,7 @@ def rows(count: int, queued: int = 0) -> dict[str, CampaignRow]:
 def test_all_comes_first_in_messages_of_bounded_size() -> None:
     """A large state is split into messages far below 4 MiB. Only the last one is marked as complete."""
     responses = changes(
-        wire.Messages(wire.Describing(1.0, OFFSET)), {}, {name * 40: row(name * 40) for name in rows(1201)}
+        wire.Messages(wire.RowContext(1.0, OFFSET)), {}, {name * 40: row(name * 40) for name in rows(1201)}
     )
     assert [len(response.campaigns) for response in responses] == [500, 500, 201]
     assert [response.complete for response in responses] == [False, False, True]
@@ -59,7 +59,7 @@ def test_a_fleet_is_told_in_smaller_messages_and_the_last_names_the_replicas() -
     latest = {
         name: merged_row([(seen.name, each) for seen in REPLICAS]) for name, each in rows(250, 2).items()
     }
-    first, second = changes(wire.Messages(wire.Describing(1.0, OFFSET), REPLICAS), {}, latest)
+    first, second = changes(wire.Messages(wire.RowContext(1.0, OFFSET), REPLICAS), {}, latest)
     assert (len(first.campaigns), len(second.campaigns)) == (125, 125)
     assert (list(first.replicas), second.complete) == ([], True)
     assert [(each.name, each.reported) for each in second.replicas] == [
@@ -77,9 +77,9 @@ def test_a_fleet_is_told_in_smaller_messages_and_the_last_names_the_replicas() -
 def test_a_page_of_a_fleet_is_made_in_parts() -> None:
     """A page of a thousand campaigns with three replicas takes too long to make at once."""
     page = [merged_row([(seen.name, each) for seen in REPLICAS]) for each in rows(1000).values()]
-    made, _ = in_parts(wire.campaigns(wire.Describing(1.0, OFFSET), page, len(REPLICAS)))
+    made, _ = in_parts(wire.campaigns(wire.RowContext(1.0, OFFSET), page, len(REPLICAS)))
     assert [each.campaign_id for each in made] == [each.campaign_id for each in page]
-    parts = sum(1 for _ in wire.campaigns(wire.Describing(1.0, OFFSET), page, len(REPLICAS)))
+    parts = sum(1 for _ in wire.campaigns(wire.RowContext(1.0, OFFSET), page, len(REPLICAS)))
     assert parts >= 1000 * (1 + len(REPLICAS)) / wire.MADE_PART
 
 
@@ -88,14 +88,14 @@ def test_a_reader_that_lags_is_told_the_latest_only() -> None:
     told = rows(300)
     for step in range(50):
         latest = rows(300, queued=step)
-    responses = changes(wire.Messages(wire.Describing(1.0, OFFSET)), told, latest)
+    responses = changes(wire.Messages(wire.RowContext(1.0, OFFSET)), told, latest)
     assert sum(len(response.campaigns) for response in responses) == 300
     assert {campaign.queued for response in responses for campaign in response.campaigns} == {49}
 
 
 def test_a_message_is_made_once_for_all_who_watch() -> None:
     """Watches with different earlier snapshots get the same message object of a campaign."""
-    messages, latest = wire.Messages(wire.Describing(1.0, OFFSET)), rows(3, queued=1)
+    messages, latest = wire.Messages(wire.RowContext(1.0, OFFSET)), rows(3, queued=1)
     first, second = (changes(messages, told, latest) for told in ({}, rows(3)))
     assert first == second
     assert messages.of(latest["c00001"]) is messages.of(latest["c00001"])
@@ -105,15 +105,15 @@ def test_what_is_gone_is_told() -> None:
     """A campaign that is no longer listed is named. An unchanged one is not sent."""
     told = rows(3)
     (response,) = changes(
-        wire.Messages(wire.Describing(1.0, OFFSET)), told, {name: told[name] for name in ("c00000", "c00001")}
+        wire.Messages(wire.RowContext(1.0, OFFSET)), told, {name: told[name] for name in ("c00000", "c00001")}
     )
     assert (list(response.gone_campaign_ids), list(response.campaigns)) == (["c00002"], [])
 
 
 def test_nothing_is_told_where_nothing_has_changed() -> None:
     """Equal rows make no message, even later: a longer wait is not a change."""
-    assert changes(wire.Messages(wire.Describing(1.0, OFFSET)), rows(5), rows(5)) == []
-    assert changes(wire.Messages(wire.Describing(9.0, OFFSET)), rows(5), rows(5)) == []
+    assert changes(wire.Messages(wire.RowContext(1.0, OFFSET)), rows(5), rows(5)) == []
+    assert changes(wire.Messages(wire.RowContext(9.0, OFFSET)), rows(5), rows(5)) == []
 
 
 class CountedRows(dict[str, CampaignRow]):
@@ -183,7 +183,7 @@ def test_a_page_is_found_in_parts() -> None:
 
 def test_only_the_latest_messages_are_kept() -> None:
     """Messages that are kept for other watches are bounded, so few are freed at once."""
-    messages, latest = wire.Messages(wire.Describing(1.0, OFFSET)), rows(wire.MADE + 1)
+    messages, latest = wire.Messages(wire.RowContext(1.0, OFFSET)), rows(wire.MADE + 1)
     made = [messages.of(each) for each in latest.values()]
     assert messages.of(latest["c00001"]) is made[1]
     assert messages.of(latest["c00000"]) is not made[0]

@@ -22,7 +22,7 @@ from gateway.api.wire.incoming import (
     Unreadable,
     UnreadableError,
 )
-from gateway.api.wire.scan import FIELDS_AT_ONCE, MalformedError, cut
+from gateway.api.wire.scan import FIELDS_AT_ONCE, MalformedError, find_requests
 from tests.cases import cases
 from tests.fuzz import shapes
 from tests.integration.world import dial, dials
@@ -39,12 +39,12 @@ def message(*items: pb.DialRequest, campaign: str = "c", priority: int = 0) -> b
     return made.SerializeToString()
 
 
-def parts_of(raw: bytes, most: int = PART) -> list[list[pb.DialRequest] | Unreadable]:
+def parts_of(raw: bytes, limit: int = PART) -> list[list[pb.DialRequest] | Unreadable]:
     """Return the parts of a message, the empty ones left out."""
     reading = Incoming(raw)
     parts: list[list[pb.DialRequest] | Unreadable] = []
     while not reading.ended:
-        part = reading.part(most)
+        part = reading.part(limit)
         if isinstance(part, Unreadable):
             parts.append(part)
         elif part:
@@ -52,10 +52,10 @@ def parts_of(raw: bytes, most: int = PART) -> list[list[pb.DialRequest] | Unread
     return parts
 
 
-def all_of(raw: bytes, most: int = PART) -> list[pb.DialRequest | Unreadable]:
+def all_of(raw: bytes, limit: int = PART) -> list[pb.DialRequest | Unreadable]:
     """Return the requests of a message one by one."""
     found: list[pb.DialRequest | Unreadable] = []
-    for part in parts_of(raw, most):
+    for part in parts_of(raw, limit):
         found += [part] if isinstance(part, Unreadable) else part
     return found
 
@@ -75,7 +75,7 @@ def long_message(*fields: bytes) -> bytes:
 
 @settings(max_examples=cases(30, 100))
 @given(shapes.lists(40), st.integers(1, 50), st.booleans())
-def test_parts_hold_what_the_message_holds(made: tuple[bytes, int], most: int, scan: bool) -> None:
+def test_parts_hold_what_the_message_holds(made: tuple[bytes, int], limit: int, scan: bool) -> None:
     """Cut by cut or at once, all requests come, each once and in order, with campaign and priority."""
     raw, count = made
     if scan:
@@ -86,7 +86,7 @@ def test_parts_hold_what_the_message_holds(made: tuple[bytes, int], most: int, s
     reading = Incoming(raw)
     assert (reading.campaign_id, reading.priority) == (whole.campaign_id, whole.priority)
     assert list(reading.counts(10**6))[-1] == count
-    assert all_of(raw, most) == list(whole.dial_requests)
+    assert all_of(raw, limit) == list(whole.dial_requests)
 
 
 def test_parts_are_bounded() -> None:
@@ -95,7 +95,7 @@ def test_parts_are_bounded() -> None:
     assert max(len(part) for part in many if not isinstance(part, Unreadable)) <= PART
     large = parts_of(message(*(dial(f"t-{n}", attributes={"k": "v" * 20_000}) for n in range(20))))
     assert [len(part) for part in large] == [3, 3, 3, 3, 3, 3, 2]
-    assert len(parts_of(message(*dials(10)), most=3)) == 4
+    assert len(parts_of(message(*dials(10)), limit=3)) == 4
 
 
 def test_campaign_and_priority_may_stand_behind_the_requests() -> None:
@@ -159,9 +159,9 @@ def test_a_group_is_not_read() -> None:
 
 def test_a_cut_is_bounded() -> None:
     """One cut finds a bounded number of requests, and passes over a bounded number of other fields."""
-    assert cut(EMPTY_ITEM * 10**6, 0, 500, 10**9) == (500, 2, 1000, 1000)
+    assert find_requests(EMPTY_ITEM * 10**6, 0, 500, 10**9) == (500, 2, 1000, 1000)
     with pytest.raises(MalformedError):
-        cut(b"\x48\x00" * FIELDS_AT_ONCE, 0, 500, 10**9)
+        find_requests(b"\x48\x00" * FIELDS_AT_ONCE, 0, 500, 10**9)
 
 
 def test_very_many_unknown_fields_are_not_read() -> None:
@@ -178,7 +178,7 @@ def test_a_cut_of_any_bytes_ends(raw: bytes) -> None:
     at = 0
     try:
         while at < len(raw):
-            found = cut(raw, at, 3, 20)
+            found = find_requests(raw, at, 3, 20)
             assert found.end > at
             at = found.end
     except MalformedError:

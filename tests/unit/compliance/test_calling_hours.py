@@ -14,10 +14,10 @@ from gateway.compliance.open_intervals import (
     Interval,
     Week,
     Window,
-    common,
-    either,
+    intersection,
+    offset_periods,
     open_intervals,
-    stretches,
+    union,
 )
 from tests.cases import cases
 from tests.unit.compliance.making import utc, zones
@@ -99,7 +99,7 @@ def test_hours_across_midnight_when_clocks_change() -> None:
 
     def night(day: str) -> list[Interval]:
         start = int(utc(f"{day}T00:00"))
-        clock = stretches(zone("America/New_York"), start, start + 43_200)
+        clock = offset_periods(zone("America/New_York"), start, start + 43_200)
         return open_intervals(NIGHT, clock, no_holiday)
 
     assert night("2026-11-01") == [Interval(int(utc("2026-11-01T02:00")), int(utc("2026-11-01T07:00")))]
@@ -159,5 +159,5 @@ def test_a_closing_farther_than_a_month() -> None:
 def test_common_and_either() -> None:
     one = [Interval(0, 10), Interval(20, 30)]
     other = [Interval(5, 22), Interval(30, 40)]
-    assert common(one, other) == [Interval(5, 10), Interval(20, 22)]
-    assert either(one, other) == [Interval(0, 40)]
+    assert intersection(one, other) == [Interval(5, 10), Interval(20, 22)]
+    assert union(one, other) == [Interval(0, 40)]

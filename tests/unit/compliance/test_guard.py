@@ -6,7 +6,7 @@ from gateway.compliance.errors import GuardFileError
 from gateway.compliance.guard import Guard
 from gateway.compliance.numbers import PhoneNumbers
 from gateway.compliance.suppression_list import Suppressions
-from gateway.core.compliance.port import LEARNED_AT_ONCE
+from gateway.core.compliance.port import LOOK_UPS_AT_ONCE
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
@@ -351,10 +351,10 @@ def test_decisions_about_a_list_end_after_some_new_numbers(rules: str) -> None:
     while asked:
         counts.append(len(found.decide_all(0.0, asked)))
         asked = asked[counts[-1] :]
-    assert counts == [2 * LEARNED_AT_ONCE - 1, 2 * (15 - LEARNED_AT_ONCE) + 1]
-    assert found.learned == 15
+    assert counts == [2 * LOOK_UPS_AT_ONCE - 1, 2 * (15 - LOOK_UPS_AT_ONCE) + 1]
+    assert found.number_look_ups == 15
     assert found.decide_all(0.0, [request("+12395550199")])[0].kind is ALLOWED
-    assert found.learned == 15
+    assert found.number_look_ups == 15
 
 
 def test_changes_of_names_are_changes_of_verdicts() -> None:

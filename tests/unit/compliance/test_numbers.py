@@ -89,7 +89,7 @@ def test_most_numbers_are_decided_by_few_digits() -> None:
 
 
 def test_a_full_memory_starts_again() -> None:
-    few = PhoneNumbers(zones().by_country, most_classes=3)
+    few = PhoneNumbers(zones().by_country, max_classes=3)
     for area in range(201, 220):
         assert told(few.facts(f"+1{area}5550123")) == told(few.looked_up(f"+1{area}5550123"))
     assert few._classes <= 3

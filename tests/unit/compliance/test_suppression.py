@@ -199,7 +199,7 @@ def test_lists_and_live_suppressions() -> None:
 
 def test_live_suppressions_are_bounded() -> None:
     """A suppression is refused loudly; it displaces none."""
-    live = LiveSuppressions(most=1)
+    live = LiveSuppressions(limit=1)
     live.add(b"1" * 8)
     with pytest.raises(OverflowError, match="at most 1 live suppressions"):
         live.add(b"2" * 8)

@@ -11,7 +11,7 @@ import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
-from gateway.connect.credentials import MOST_HANGING, AccessKeys, InMemory, Load, Provider
+from gateway.connect.credentials import MAX_HANGING, AccessKeys, InMemory, Load, Provider
 from tests.stopwatch import Stopwatch
 
 
@@ -117,7 +117,7 @@ def test_a_source_that_hangs() -> None:
         assert watch.took_s < 0.1
         until(lambda: not keys.usable)
         assert "does not answer" in keys.in_words
-        assert len(asked) <= 1 + MOST_HANGING
+        assert len(asked) <= 1 + MAX_HANGING
         gate.set()
         until(lambda: keys.usable)
 

@@ -50,5 +50,5 @@ def test_a_call_that_was_not_sent_says_nothing(unsent: errors.CallFailure) -> No
     health.failed(2.0, errors.AnswerLost())
     health.failed(3.0, unsent)
     assert health.failing_s(4.0) == 2.0
-    assert not errors.shows_who_asks(unsent)
-    assert errors.shows_who_asks(errors.CallInvalid())
+    assert not errors.shows_authentication(unsent)
+    assert errors.shows_authentication(errors.CallInvalid())

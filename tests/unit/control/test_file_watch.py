@@ -10,7 +10,7 @@ from gateway.access.errors import AccessError
 from gateway.access.settled_file import FileClocks
 from gateway.access.setup import Access, AccessFiles
 from gateway.control.audit import Audit
-from gateway.control.file_looks import LONGEST_SETTLING_S
+from gateway.control.file_check_timer import LONGEST_SETTLING_S
 from gateway.control.file_watch import FileWatch
 from gateway.control.guard_keeper import GuardKeeper, GuardPaths
 from gateway.control.live_settings import LiveSettings

@@ -11,10 +11,10 @@ from gateway.control.audit import Actor, Audit, IdentifiedBy, Interface
 from gateway.control.console_view import _STATUS as HTTP_STATUS
 from gateway.control.operations import (
     CampaignOperations,
-    Done,
     HoldLimitReached,
     NotOnHold,
     OperationError,
+    OperationResult,
     Operator,
     ReleaseNotShared,
 )
@@ -36,9 +36,9 @@ def operations_of(replica: Replica) -> CampaignOperations:
     )
 
 
-async def finished(replica: Replica, operation: Awaitable[Done]) -> Done:
+async def finished(replica: Replica, operation: Awaitable[OperationResult]) -> OperationResult:
     """Exchange beats until an operation is done."""
-    results: list[Done] = []
+    results: list[OperationResult] = []
 
     async def noted() -> ActionResult:
         results.append(await operation)
@@ -59,7 +59,7 @@ async def test_the_audit_record_names_the_replicas(caplog: pytest.LogCaptureFixt
             done = await finished(a, operations.hold("c", INES, answering=True))
             await finished(a, operations.purge("c", INES))
             await finished(a, operations.release("c", INES))
-        assert done == Done(7, ActionResult(7, ("a", "b"), ("c",)))
+        assert done == OperationResult(7, ActionResult(7, ("a", "b"), ("c",)))
     held, purged, released = (line.__dict__ for line in caplog.records)
     assert (held["affected"], purged["affected"]) == (7, 0)
     for line in (held, purged, released):

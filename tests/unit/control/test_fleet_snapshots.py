@@ -189,7 +189,7 @@ async def test_one_campaign_after_an_operation() -> None:
         await fleet.look("a")
         a = fleet.fleet.replicas["a"]
         await fleet.fleet.done(a.act(FleetActionKind.HOLD))
-        row = await fleet.of["a"].snapshots.whole(a.bench.dispatcher.row("c"))
+        row = await fleet.of["a"].snapshots.as_listed(a.bench.dispatcher.row("c"))
         assert (row.state, row.queued, len(row.parts)) == (CampaignState.HELD, 3, 2)
         assert (await fleet.look("a")).rows["c"].state is CampaignState.HELD
 
@@ -205,7 +205,7 @@ async def test_the_answer_to_an_operation_counts_the_requests_of_all_replicas() 
             (FleetActionKind.RELEASE, CampaignState.FLOWING),
         ):
             await fleet.fleet.done(a.act(kind))
-            row = await fleet.of["a"].snapshots.whole(a.bench.dispatcher.row("c"))
+            row = await fleet.of["a"].snapshots.as_listed(a.bench.dispatcher.row("c"))
             assert row.state is state
             assert [(part.replica, part.queued) for part in row.parts] == [("a", 1), ("b", 2), ("c", 3)]
             assert {part.state for part in row.parts} == {state}
@@ -217,7 +217,7 @@ async def test_an_operation_does_not_wait_for_a_replica_that_does_not_report() -
         fleet.fleet.replicas["b"].reachable = False
         a = fleet.fleet.replicas["a"]
         await fleet.fleet.done(a.act(FleetActionKind.HOLD))
-        row = await fleet.of["a"].snapshots.whole(a.bench.dispatcher.row("c"))
+        row = await fleet.of["a"].snapshots.as_listed(a.bench.dispatcher.row("c"))
         assert (row.queued, [part.replica for part in row.parts]) == (1, ["a"])
         assert fleet.of["a"].read <= FIRST_ATTEMPTS + 1
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.access.errors import AccessError
 from gateway.access.settled_file import FileClocks
 from gateway.compliance.key_file import read_key
-from gateway.control.file_looks import LONGEST_SETTLING_S
+from gateway.control.file_check_timer import LONGEST_SETTLING_S
 from gateway.control.guard_keeper import GuardKeeper, GuardPaths
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord

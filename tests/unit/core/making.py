@@ -222,7 +222,7 @@ def assert_idle(bench: Bench, now: float) -> None:
 
 def census_of(engine: Engine, now: float) -> Snapshot:
     """Take a census in one go."""
-    census, _ = in_parts(engine.survey(now))
+    census, _ = in_parts(engine.begin_snapshot(now))
     return census
 
 

@@ -15,7 +15,7 @@ from gateway.runtime.memory import (
     LARGE,
     TidySchedule,
     configure_collector,
-    made_old,
+    tenured,
     trim_heap,
 )
 
@@ -96,8 +96,8 @@ def test_large_containers_are_never_young() -> None:
     """Collections of young objects do not visit the items of a container that was announced as large."""
     rows: dict[str, list[int]] = {}
     names: list[list[int]] = []
-    assert made_old(rows, LARGE) is rows
-    assert made_old(names, LARGE) is names
+    assert tenured(rows, LARGE) is rows
+    assert tenured(names, LARGE) is names
     assert (rows, names) == ({}, [])
     rows["row"] = [1]
     names.append([1])
@@ -107,7 +107,7 @@ def test_large_containers_are_never_young() -> None:
 
 def test_small_containers_stay_young() -> None:
     """A small container is not worth a collection."""
-    assert not in_generation(2, made_old([], LARGE - 1))
+    assert not in_generation(2, tenured([], LARGE - 1))
 
 
 def test_memory_is_given_back() -> None:

@@ -52,7 +52,7 @@ class RulesCheck:
         self._stack.close()
 
     def add(self, lead: Lead) -> Iterator[tuple[Lead, DialCheck | None]]:
-        """Take a lead; yield leads with what would happen to them, None where that is not known."""
+        """Take a lead; yield leads with what would happen to them, None if that is not known."""
         if self.problem:
             yield lead, None
             return

@@ -58,7 +58,7 @@ class HoursGuard(NoGuard):
         return decided_in_turn(self, now, requests)
 
     @property
-    def learned(self) -> int:
+    def number_look_ups(self) -> int:
         """How many numbers were looked up."""
         return len(self.known)
 

@@ -1,8 +1,8 @@
 """Numbers that must be looked up, which takes long, are decided about a few at a time."""
 
 from gateway.core.answers import PURGED
-from gateway.core.compliance.guarding import LEARNING_UNITS
-from gateway.core.compliance.port import LEARNED_AT_ONCE
+from gateway.core.compliance.guarding import LOOK_UP_UNITS
+from gateway.core.compliance.port import LOOK_UPS_AT_ONCE
 from gateway.core.compliance.records import GuardDecision
 from gateway.core.model import Outcome, Reason, Waiter
 from gateway.core.slices import SLICE
@@ -11,7 +11,7 @@ from tests.unit.core.compliance.hours_guard import HoursGuard, opening_at
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
 
 COUNT = 200
-MOST_A_TURN = LEARNED_AT_ONCE + SLICE // LEARNING_UNITS
+MAX_A_TURN = LOOK_UPS_AT_ONCE + SLICE // LOOK_UP_UNITS
 """Look-ups of one turn: of openings that have come, and of a slice."""
 
 
@@ -26,9 +26,9 @@ def submit(bench: Bench, caller: Caller, *tokens: str) -> None:
 def work_off(bench: Bench, guard: HoursGuard) -> None:
     """Poll until no work is left; each poll looks up a few numbers at most."""
     while bench.engine.unfinished:
-        before = guard.learned
+        before = guard.number_look_ups
         bench.poll(NOW)
-        assert guard.learned - before <= MOST_A_TURN
+        assert guard.number_look_ups - before <= MAX_A_TURN
 
 
 def test_a_list_of_new_numbers_is_decided_in_slices() -> None:
@@ -36,13 +36,13 @@ def test_a_list_of_new_numbers_is_decided_in_slices() -> None:
     guard, caller = HoursGuard(learns=True), Caller()
     bench = bench_with(guard, call_rate=0.0)
     submit(bench, caller, *many(COUNT))
-    assert guard.learned == LEARNED_AT_ONCE
+    assert guard.number_look_ups == LOOK_UPS_AT_ONCE
     sent: list[str] = []
     while len(sent) < COUNT:
-        before = guard.learned
+        before = guard.number_look_ups
         decision = bench.poll(NOW)
-        assert guard.learned - before <= MOST_A_TURN
-        assert bench.engine.unfinished or guard.learned == COUNT
+        assert guard.number_look_ups - before <= MAX_A_TURN
+        assert bench.engine.unfinished or guard.number_look_ups == COUNT
         for batch in decision.batches:
             sent += tokens_of(batch)
             bench.complete(NOW, batch)
@@ -57,9 +57,9 @@ def test_lists_that_follow_each_other_share_what_a_turn_may_look_up() -> None:
     bench = bench_with(guard, call_rate=0.0)
     for number in range(20):
         submit(bench, Caller(), *many(5, f"list-{number}-"))
-    assert LEARNED_AT_ONCE <= guard.learned < 2 * LEARNED_AT_ONCE
+    assert LOOK_UPS_AT_ONCE <= guard.number_look_ups < 2 * LOOK_UPS_AT_ONCE
     bench.poll(NOW)
-    assert guard.learned < 2 * LEARNED_AT_ONCE + MOST_A_TURN
+    assert guard.number_look_ups < 2 * LOOK_UPS_AT_ONCE + MAX_A_TURN
 
 
 def test_requests_whose_turn_has_not_come_are_answered_like_others() -> None:
@@ -97,10 +97,10 @@ def test_new_numbers_that_may_not_be_called_yet_wait() -> None:
     guard.known.clear()
     bench.engine.rules_changed(NOW)
     work_off(bench, guard)
-    assert (waiting(bench), guard.learned) == (COUNT, COUNT)
+    assert (waiting(bench), guard.number_look_ups) == (COUNT, COUNT)
     guard.known.clear()
     while waiting(bench):
-        before = guard.learned
+        before = guard.number_look_ups
         bench.poll(NOW + 60.0)
-        assert guard.learned - before <= MOST_A_TURN
-    assert guard.learned == COUNT
+        assert guard.number_look_ups - before <= MAX_A_TURN
+    assert guard.number_look_ups == COUNT

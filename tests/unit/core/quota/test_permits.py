@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.fleet.messages import FleetSettings, Member
 from gateway.core.quota.permits import NEVER_S
-from gateway.core.scheduling.pacing import FIRST_HINDERED_S
+from gateway.core.scheduling.pacing import FIRST_AUTHENTICATION_PAUSE_S
 from tests.unit.core.quota.replica import LATE_S, NOW, Bench, grant
 
 
@@ -118,11 +118,11 @@ def test_a_replica_that_leaves_reports_an_unanswered_tick_again(bench: Bench) ->
 def test_a_refusal_of_credentials_pauses_this_replica(bench: Bench) -> None:
     bench.tick(NOW, grant(7, count=3))
     bench.permits.take(NOW + 0.1)
-    bench.permits.hinder(NOW + 0.1, NOW + 0.1)
-    assert bench.permits.ready_at(NOW + 0.1) == pytest.approx(NOW + 0.1 + FIRST_HINDERED_S)
+    bench.permits.authentication_failed(NOW + 0.1, NOW + 0.1)
+    assert bench.permits.ready_at(NOW + 0.1) == pytest.approx(NOW + 0.1 + FIRST_AUTHENTICATION_PAUSE_S)
     assert bench.tick(NOW + 0.2).room == 1
-    bench.permits.recognized()
-    assert not bench.permits.hindered
+    bench.permits.authenticated()
+    assert not bench.permits.is_unauthenticated
 
 
 def test_a_forecast_counts_on_the_replicas_part_of_the_backlog(bench: Bench) -> None:

@@ -35,14 +35,14 @@ def test_without_replies_a_replica_uses_its_own_part_from_an_empty_bucket(bench:
 def test_a_replica_misses_the_store_before_the_first_reply_and_while_it_is_solo_or_suspended() -> None:
     """It is then not the rate that its calls wait for."""
     bench = Bench()
-    found = [bench.permits.misses_store]
+    found = [bench.permits.limited_by_store]
     bench.tick(NOW)
-    found.append(bench.permits.misses_store)
+    found.append(bench.permits.limited_by_store)
     bench.permits.suspended = True
-    found.append(bench.permits.misses_store)
+    found.append(bench.permits.limited_by_store)
     bench.permits.suspended = False
     bench.permits.ready_at(NOW + 10.0)
-    found.append(bench.permits.misses_store)
+    found.append(bench.permits.limited_by_store)
     assert found == [True, False, True, True]
 
 

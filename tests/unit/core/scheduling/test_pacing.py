@@ -249,7 +249,7 @@ def test_a_throttle_does_not_shorten_a_longer_pause() -> None:
     """A throttle that is told during a pause for refused credentials does not end that pause early."""
     pacer = Pacer(0.0, 10.0)
     for _ in range(3):
-        pacer.hinder(NOW, left_at=NOW)
+        pacer.authentication_failed(NOW, left_at=NOW)
     paused_until = pacer.ready_at(NOW)
     pacer.throttled(NOW, left_at=NOW)
     assert paused_until > NOW + FIRST_PAUSE_S

@@ -109,6 +109,6 @@ def test_many_sources_are_read_in_parts() -> None:
     engine = Engine(Limits(call_rate=1.0, forecast=False), random.Random(1))
     for number in range(2 * QUEUES_PART):
         engine.submit(NOW, [(Waiter(Source(caller="c"), 0), dial(f"t{number}", "a", expires_at=NOW + 20))])
-    parts = sum(1 for _ in engine.survey(NOW))
+    parts = sum(1 for _ in engine.begin_snapshot(NOW))
     assert parts >= 2
     assert census_of(engine, NOW).backlog_expiring > 0

@@ -62,7 +62,7 @@ def test_the_oldest_wait_of_large_backlogs_is_read_in_parts(campaigns: int) -> N
         arrivals = [(Waiter(source, n), dial(f"t{n}", f"c{number}")) for n in range(each)]
         engine.submit(NOW, arrivals)
     assert len(engine.poll(NOW + 1).batches) == campaigns
-    assert 2 <= sum(1 for _ in engine.survey(NOW + 2)) <= 3
+    assert 2 <= sum(1 for _ in engine.begin_snapshot(NOW + 2)) <= 3
     assert {figures.oldest_wait_s for figures in census_of(engine, NOW + 2).campaigns} == {2.0}
 
 

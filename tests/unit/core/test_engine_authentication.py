@@ -4,20 +4,20 @@ import pytest
 
 from gateway.core.errors import (
     AccessDenied,
-    CallHindered,
+    AuthenticationFailed,
     ClockSkewed,
     CredentialsExpired,
     CredentialsRefused,
 )
 from gateway.core.model import Outcome, Reason, RetryAdvice
-from gateway.core.scheduling.pacing import HINDERED_PATIENCE_S, LONGEST_HINDERED_S
+from gateway.core.scheduling.pacing import AUTHENTICATION_PATIENCE_S, LONGEST_AUTHENTICATION_PAUSE_S
 from tests.unit.core.making import NOW, Bench, Caller, dial, many
 
 HINDERED = [CredentialsExpired, CredentialsRefused, ClockSkewed]
 
 
 def drive(
-    bench: Bench, now: float, until: float, failure: CallHindered | None = None
+    bench: Bench, now: float, until: float, failure: AuthenticationFailed | None = None
 ) -> tuple[float, list[int]]:
     """Answer every call until some instant, by a failure or as accepted; return when the last was done.
 
@@ -38,7 +38,7 @@ def drive(
 
 
 @pytest.mark.parametrize("failure", HINDERED)
-def test_one_refusal_answers_no_request(failure: type[CallHindered]) -> None:
+def test_one_refusal_answers_no_request(failure: type[AuthenticationFailed]) -> None:
     """One refusal settles no request: all are sent when AWS accepts the gateway again."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(200))
@@ -51,11 +51,13 @@ def test_one_refusal_answers_no_request(failure: type[CallHindered]) -> None:
 
 
 @pytest.mark.parametrize("failure", HINDERED)
-def test_one_call_at_a_time_asks_again(failure: type[CallHindered]) -> None:
+def test_one_call_at_a_time_asks_again(failure: type[AuthenticationFailed]) -> None:
     """While AWS refuses, one call at a time asks again after pauses; it counts as no attempt."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(1000))
-    now, (first, *others) = drive(bench, NOW, NOW + HINDERED_PATIENCE_S - LONGEST_HINDERED_S, failure())
+    now, (first, *others) = drive(
+        bench, NOW, NOW + AUTHENTICATION_PATIENCE_S - LONGEST_AUTHENTICATION_PAUSE_S, failure()
+    )
     assert first > 1
     assert set(others) == {1}
     assert 4 <= len(others) <= 8
@@ -65,11 +67,11 @@ def test_one_call_at_a_time_asks_again(failure: type[CallHindered]) -> None:
 
 
 @pytest.mark.parametrize("failure", HINDERED)
-def test_a_lasting_hindrance_is_told(failure: type[CallHindered]) -> None:
+def test_a_lasting_hindrance_is_told(failure: type[AuthenticationFailed]) -> None:
     """If it lasts, waiting requests are answered as denied, with the cause."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(100))
-    drive(bench, NOW, NOW + HINDERED_PATIENCE_S + 2 * LONGEST_HINDERED_S, failure())
+    drive(bench, NOW, NOW + AUTHENTICATION_PATIENCE_S + 2 * LONGEST_AUTHENTICATION_PAUSE_S, failure())
     answers = list(caller.answers.values())
     assert len(answers) == 100
     assert {(told.outcome, told.reason, told.advice) for told in answers} == {
@@ -97,7 +99,9 @@ def test_doubt_outlives_it() -> None:
     bench.complete(
         now, batch, failure=CredentialsExpired(), started_at=now, uncertain=True, counted_attempts=2
     )
-    drive(bench, now, NOW + HINDERED_PATIENCE_S + 2 * LONGEST_HINDERED_S, CredentialsExpired())
+    drive(
+        bench, now, NOW + AUTHENTICATION_PATIENCE_S + 2 * LONGEST_AUTHENTICATION_PAUSE_S, CredentialsExpired()
+    )
     assert caller.answers[0].outcome is Outcome.UNKNOWN
 
 

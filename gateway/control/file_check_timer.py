@@ -1,4 +1,4 @@
-"""When to look at files again: after a time, or at once when asked, or until they are complete."""
+"""When to check files for changes: regularly, when asked, and at the start until they are complete."""
 
 import asyncio
 import contextlib
@@ -6,26 +6,26 @@ from collections.abc import Awaitable, Callable
 
 from gateway.access.errors import StillChangingError
 
-LOOK_EVERY_S = 1.0
-"""Seconds between two looks at files."""
+CHECK_EVERY_S = 1.0
+"""Seconds between two checks of the files."""
 LONGEST_SETTLING_S = 30.0
 """Seconds in which the files must be complete at the start."""
 
 
-class FileLooks:
-    """The looks at some files. `ask` may be called from a signal handler of the event loop."""
+class FileCheckTimer:
+    """Times the checks of some files. `ask` may be called from a signal handler of the event loop."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """Look at once, instead of at the next regular time."""
+        """Let the next check come at once, instead of at its regular time."""
         self._asked.set()
 
     async def next(self) -> None:
-        """Wait until it is time for the next look."""
+        """Wait until the next check is due."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
+            async with asyncio.timeout(CHECK_EVERY_S):
                 await self._asked.wait()
         self._asked.clear()
 
@@ -35,14 +35,14 @@ async def until_settled(
     reread: Callable[[], Awaitable[None]],
     sleep: Callable[[float], Awaitable[None]],
 ) -> None:
-    """Have files read again at each look until none is `changing`, which returns the name of one or "".
+    """Have files read again at each check until none is `changing`, which returns the name of one or "".
 
     Raises `StillChangingError` after `LONGEST_SETTLING_S`.
     """
-    left = round(LONGEST_SETTLING_S / LOOK_EVERY_S)
+    left = round(LONGEST_SETTLING_S / CHECK_EVERY_S)
     while name := changing():
         if left == 0:
             raise StillChangingError(f"{name} is still changing")
         left -= 1
-        await sleep(LOOK_EVERY_S)
+        await sleep(CHECK_EVERY_S)
         await reread()
