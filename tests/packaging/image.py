@@ -32,7 +32,9 @@ request.expiration_time.FromSeconds(int(time.time()) + 300)
 with grpc.insecure_channel(sys.argv[1]) as channel:
     message = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=[request])
     answer = DialRequestServiceStub(channel).PutDialRequests(message, timeout=60)
-print(*(pb.Outcome.Name(result.outcome) for result in answer.results))
+for result in answer.results:
+    print(pb.Outcome.Name(result.outcome))
+    print(pb.Reason.Name(result.reason), result.detail, file=sys.stderr)
 """
 
 
@@ -135,7 +137,9 @@ def started(command: list[str], folder: Path, environment: dict[str, str], says:
     late.start()
     with process:
         try:
-            yield Running(process, said_by(process, re.compile(says)))
+            address = said_by(process, re.compile(says))
+            late.cancel()
+            yield Running(process, address)
         finally:
             late.cancel()
             process.kill()
