@@ -27,7 +27,7 @@ from gateway.admin.port import (
 from gateway.connect.reachability import ConnectHealth
 from gateway.control.audit import Actor, IdentifiedBy, Interface
 from gateway.control.guard_figures import guard_state
-from gateway.control.history import Counts, History
+from gateway.control.history import Counts, History, next_reading
 from gateway.control.open_calls import CallerUse, OpenCalls
 from gateway.control.operations import (
     CampaignOperations,
@@ -57,8 +57,6 @@ from gateway.telemetry import GuardFigures
 
 log = logging.getLogger(__name__)
 
-READ_EVERY_S = 1.0
-"""Seconds between two points of the history."""
 CAMPAIGNS_SHOWN = 2000
 """Campaigns in the view: the ones that are not flowing first, then by size of the backlog."""
 PART = 2000
@@ -152,7 +150,7 @@ class Console:
         due = loop.time()
         while True:
             self._history.read(self._counts())
-            due = max(due + READ_EVERY_S, loop.time())
+            due = next_reading(due, loop.time())
             await asyncio.sleep(due - loop.time())
 
     def _counts(self) -> Counts:

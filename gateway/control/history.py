@@ -12,6 +12,8 @@ from gateway.admin.port import Point
 
 LENGTH = 600
 """Points that are kept."""
+EVERY_S, LEAST_S = 1.0, 0.5
+"""Seconds between two readings, and at least after a late one."""
 THROTTLED = "RateThrottled"
 OK = "ok"
 
@@ -74,6 +76,15 @@ class History:
         for point in self._points:
             if point.number > number:
                 yield point
+
+
+def next_reading(due: float, now: float) -> float:
+    """Return when to read next, after the reading that was due at `due` and was made at `now`.
+
+    Readings keep their rhythm. One that is late, since the event loop was busy, is not followed by another at
+    once: two calls in a hundredth of a second would be shown as a rate of 200 a second.
+    """
+    return max(due + EVERY_S, now + LEAST_S)
 
 
 def _grouped(counts: Counts) -> tuple[int, int, int]:

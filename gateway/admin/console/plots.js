@@ -20,7 +20,7 @@ const CALLS = {
   ],
   lines: [
     { name: "quota", style: "l-limit", of: (bucket) => bucket.ceiling, shown: limited },
-    { name: "rate, cut", style: "l-rate", of: (bucket) => (isCut(bucket) ? bucket.rate : null), shown: (buckets) => buckets.some(isCut) },
+    { name: "reduced rate", style: "l-rate", of: (bucket) => (isCut(bucket) ? bucket.rate : null), shown: (buckets) => buckets.some(isCut) },
   ],
 };
 const GOODPUT = {

@@ -15,6 +15,7 @@ export function theme(button) {
     else document.documentElement.dataset.theme = chosen;
     icon.dataset.is = chosen;
     say(words, `Theme: ${chosen}`);
+    button.title = words.textContent;
     localStorage.setItem("theme", chosen);
   }
   button.addEventListener("click", () => {

@@ -154,6 +154,6 @@ def _state(
     if condition.state:
         detail = f"the campaign is {condition.state}; it flows once Amazon Connect says that it runs"
         return CampaignState.PARKED, Reason.CAMPAIGN_NOT_RUNNING, detail, condition.since, until
-    pause = "after a pause one call tries it" if until is not None else "small calls try it"
-    detail = f"Amazon Connect takes no more for it for now; {pause}"
+    test = "one call will test it" if until is not None else "small calls test it"
+    detail = f"Amazon Connect accepts no more requests for it at present; {test}"
     return CampaignState.COOLING, Reason.THROTTLED, detail, condition.since, until

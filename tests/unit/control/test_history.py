@@ -1,6 +1,6 @@
 """The history keeps points with the differences between two readings."""
 
-from gateway.control.history import Counts, History
+from gateway.control.history import Counts, History, next_reading
 
 
 def counts(at: float, ok: int, *, throttled: int = 0, lost: int = 0, answers: int = 0) -> Counts:
@@ -37,3 +37,10 @@ def test_a_clock_that_stands_adds_no_point() -> None:
         history.read(counts(1.0, ok))
     history.read(counts(2.0, 9))
     assert sum(point.calls[0] for point in history.after(0)) == 9
+
+
+def test_a_late_reading_is_not_followed_by_another_at_once() -> None:
+    """A rate over a few milliseconds would be shown as a peak; otherwise the readings keep their rhythm."""
+    assert next_reading(due=10.0, now=10.004) == 11.0
+    assert next_reading(due=10.0, now=13.2) == 13.7
+    assert next_reading(due=10.0, now=10.99) == 11.49
