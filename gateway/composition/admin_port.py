@@ -35,8 +35,23 @@ def admin_port_of(
     grpc: GrpcPort,
 ) -> AdminPort:
     """Return what the admin port shows, and its server, which is not started."""
-    settings = basis.settings
-    monitoring = Monitoring(
+    monitoring = _monitoring(basis, replica, files, guard, names, views, grpc)
+    console = _console(basis, replica, access, guard, views, grpc)
+    server = AdminServer(monitoring, console, basis.settings.admin_listen, basis.settings.admin_hosts)
+    monitoring.admin_closed = lambda: server.closed
+    return AdminPort(monitoring, console, server)
+
+
+def _monitoring(
+    basis: Basis,
+    replica: Replica,
+    files: FileWatch,
+    guard: GuardParts,
+    names: CampaignNames,
+    views: CampaignViews,
+    grpc: GrpcPort,
+) -> Monitoring:
+    return Monitoring(
         replica.dispatcher,
         grpc.dial_requests,
         replica.sender.health,
@@ -51,7 +66,12 @@ def admin_port_of(
         directory=names.figures,
         guard=guard.figures,
     )
-    console = Console(
+
+
+def _console(
+    basis: Basis, replica: Replica, access: Access, guard: GuardParts, views: CampaignViews, grpc: GrpcPort
+) -> Console:
+    return Console(
         replica.dispatcher,
         grpc.dial_requests,
         replica.sender.health,
@@ -60,11 +80,8 @@ def admin_port_of(
         basis.clock,
         access.operator_authorizer,
         access.control.refusals,
-        settings,
+        basis.settings,
         basis.directory,
-        replica_name(settings),
+        replica_name(basis.settings),
         guard.figures,
     )
-    server = AdminServer(monitoring, console, settings.admin_listen, settings.admin_hosts)
-    monitoring.admin_closed = lambda: server.closed
-    return AdminPort(monitoring, console, server)

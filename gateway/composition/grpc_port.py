@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from gateway.access.grants import AccessControl
 from gateway.access.setup import Access
 from gateway.api.authorization import Authorizer
 from gateway.api.campaign_service import CampaignServicer
@@ -10,6 +11,7 @@ from gateway.api.dial_request_service import DialRequestServicer
 from gateway.api.method_handlers import campaign_handlers
 from gateway.api.reflection import Reflection
 from gateway.api.server import GrpcServer, Keepalive
+from gateway.api.streams import StreamLimits
 from gateway.composition.basis import Basis
 from gateway.composition.campaign_views import CampaignViews
 from gateway.composition.guard import GuardParts
@@ -37,9 +39,32 @@ def grpc_port_of(
 
     A `keepalive` takes the place of that in the settings.
     """
-    settings, control = basis.settings, access.control
-    limits, authorizer = stream_limits_of(settings), Authorizer(control)
-    dial_requests = DialRequestServicer(
+    settings = basis.settings
+    limits, authorizer = stream_limits_of(settings), Authorizer(access.control)
+    dial_requests = _dial_requests(basis, replica, access.control, limits)
+    campaigns = CampaignServicer(
+        replica.dispatcher,
+        basis.clock,
+        access.control,
+        views.snapshots,
+        views.operations,
+        directory=basis.directory,
+    )
+    handlers = (
+        dial_requests.handlers(),
+        campaign_handlers(campaigns, authorizer),
+        _compliance(basis, replica, guard, authorizer).handlers(),
+        *Reflection(authorizer).handlers(),
+    )
+    keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
+    server = GrpcServer(handlers, settings.listen, keepalive, access.pair, limits.caller_streams)
+    return GrpcPort(dial_requests, campaigns, server)
+
+
+def _dial_requests(
+    basis: Basis, replica: Replica, control: AccessControl, limits: StreamLimits
+) -> DialRequestServicer:
+    return DialRequestServicer(
         replica.dispatcher,
         basis.telemetry,
         basis.clock,
@@ -49,15 +74,12 @@ def grpc_port_of(
         control,
         basis.directory,
     )
-    campaigns = CampaignServicer(
-        replica.dispatcher,
-        basis.clock,
-        control,
-        views.snapshots,
-        views.operations,
-        directory=basis.directory,
-    )
-    compliance = ComplianceServicer(
+
+
+def _compliance(
+    basis: Basis, replica: Replica, guard: GuardParts, authorizer: Authorizer
+) -> ComplianceServicer:
+    return ComplianceServicer(
         guard.numbers,
         guard.number_checks,
         replica.dispatcher.check,
@@ -65,12 +87,3 @@ def grpc_port_of(
         authorizer,
         basis.directory,
     )
-    handlers = (
-        dial_requests.handlers(),
-        campaign_handlers(campaigns, authorizer),
-        compliance.handlers(),
-        *Reflection(authorizer).handlers(),
-    )
-    keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
-    server = GrpcServer(handlers, settings.listen, keepalive, access.pair, limits.caller_streams)
-    return GrpcPort(dial_requests, campaigns, server)

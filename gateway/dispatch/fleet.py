@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from gateway.connect.port import CallSender
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.channels import no_channels
+from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.engine import Engine
 from gateway.core.fleet.messages import FleetSettings, Member
 from gateway.core.limits import Limits
-from gateway.core.quota.permits import QuotaMember
+from gateway.core.quota.permits import FleetPermits, QuotaMember
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.first_reply import first_reply
@@ -127,16 +128,7 @@ def build_replica(
     permits, ledger = engine.fleet_permits, engine.fleet_ledger
     assert permits is not None  # noqa: S101 - it exists in a fleet
     assert ledger is not None  # noqa: S101
-    claims = Claims(
-        setup.state,
-        ledger,
-        setup.member,
-        lambda: [each.member for each in permits.members if not each.lost],
-        dependencies.now,
-        limits.replay_window_s,
-        setup.fingerprint_key,
-        again_after_s=setup.again_after_s,
-    )
+    claims = _claims(setup, ledger, permits, dependencies.now, limits.replay_window_s)
     dispatcher = Dispatcher(
         engine,
         dependencies.sender,
@@ -178,6 +170,21 @@ def _engine(setup: FleetSetup, limits: Limits, dependencies: ReplicaDependencies
         fleet_member=setup.member,
         fleet_quota=QuotaMember(setup.member, setup.name, settings),
         takes_channels=dependencies.takes_channels,
+    )
+
+
+def _claims(
+    setup: FleetSetup, ledger: FleetLedger, permits: FleetPermits, now: Callable[[], float], window_s: float
+) -> Claims:
+    return Claims(
+        setup.state,
+        ledger,
+        setup.member,
+        lambda: [each.member for each in permits.members if not each.lost],
+        now,
+        window_s,
+        setup.fingerprint_key,
+        again_after_s=setup.again_after_s,
     )
 
 
