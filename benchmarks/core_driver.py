@@ -40,7 +40,7 @@ class Core(Protocol):
         """Report the end of a call; return how many answers follow."""
 
 
-class CoreOfNow:
+class PresentCore:
     """The engine of this version."""
 
     def __init__(self, engine: Any) -> None:
@@ -70,7 +70,7 @@ class CoreOfNow:
         return len(answers)
 
 
-class CoreOfBefore:
+class EarlierCore:
     """The engine of commit dd07127, whose methods return the answers."""
 
     def __init__(self, engine: Any) -> None:
@@ -148,7 +148,7 @@ def main(count: int, sent: int, size: int) -> None:
     lists = prepared(count, size)
     ids = {request.client_token: f"id-{waiter.index:036d}" for one in lists for waiter, request in one}
     engine: Any = Engine(Limits(call_rate=0.0), random.Random(1))
-    core: Core = CoreOfNow(engine) if hasattr(engine, "take_answers") else CoreOfBefore(engine)
+    core: Core = PresentCore(engine) if hasattr(engine, "take_answers") else EarlierCore(engine)
     gc.disable()  # when it collects is the shell's choice
     print(send(core, lists[: sent // size], ids), flush=True)
     os._exit(0)  # freeing the remaining memory would be counted too

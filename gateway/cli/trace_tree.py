@@ -14,7 +14,7 @@ def trace_tree(spans: Sequence[ReadableSpan]) -> Iterator[str]:
         yield "no trace of an accepted dial request"
         return
     yield f"one trace: {_trace_id(stream)}"
-    yield f"{stream.name}  {_duration(stream)}  {_attribute(stream, 'requests')} dial requests"
+    yield f"{stream.name}  {_duration(stream)}  {_attribute(stream, 'requests'):,} dial requests"
     yield f"└─ {request.name} {_attribute(request, 'client_token')}  {_duration(request)}"
     for event in request.events:
         after_ms = (event.timestamp - (request.start_time or 0)) / 1e6

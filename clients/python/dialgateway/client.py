@@ -71,7 +71,8 @@ class DialGatewayClient(ClientBase[grpc.aio.Channel, DialStream | Put], Complian
         have happened before the next statement.
 
         Args:
-            campaign_id: Amazon Connect's id of the campaign that all the requests belong to.
+            campaign_id: Amazon Connect's id of the campaign that all the requests belong to, or `name:NAME`
+                if the gateway has a campaign directory.
             requests: the source. A generator is closed at the end.
             priority: how urgent these requests are compared with others at the gateway.
             on_notice: called in the event loop with each notice of the gateway.
@@ -116,12 +117,13 @@ class DialGatewayClient(ClientBase[grpc.aio.Channel, DialStream | Put], Complian
         the list is sent again with the same tokens, as the retry policy says.
 
         Args:
-            campaign_id: Amazon Connect's id of the campaign that all the requests belong to.
+            campaign_id: Amazon Connect's id of the campaign that all the requests belong to, or `name:NAME`
+                if the gateway has a campaign directory.
             requests: at most as many as the gateway's window (5,000 unless configured otherwise), and at most
                 4 MiB as one message.
             timeout: a timedelta, or seconds, for all attempts together. Shortly before it ends the gateway
-                answers: with the settled results, and for the rest NOT_ACCEPTED or UNKNOWN with reason
-                    DEADLINE.
+                answers: with the settled results, and for the rest NOT_ACCEPTED or UNKNOWN with the reason
+                DEADLINE.
             priority: how urgent these requests are compared with others at the gateway.
 
         Raises:

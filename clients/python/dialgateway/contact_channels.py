@@ -42,7 +42,7 @@ class Telephony:
     def __post_init__(self) -> None:
         _require("ring_timeout", self.ring_timeout, timedelta)
         _require("answer_machine_detection", self.answer_machine_detection, AnswerMachineDetection)
-        _set_most_bytes(self, "source_phone_number")
+        _set_max_bytes(self, "source_phone_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Sms:
     """An upper bound for the bytes of this channel in a message."""
 
     def __post_init__(self) -> None:
-        _set_most_bytes(self, "source_phone_number_arn", "template_arn")
+        _set_max_bytes(self, "source_phone_number_arn", "template_arn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class WhatsApp:
     """An upper bound for the bytes of this channel in a message."""
 
     def __post_init__(self) -> None:
-        _set_most_bytes(self, "source_phone_number_arn", "template_arn")
+        _set_max_bytes(self, "source_phone_number_arn", "template_arn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Email:
 
     def __post_init__(self) -> None:
         size = text_bytes("destination_address", self.destination_address)
-        _set_most_bytes(self, "source_address", "template_arn", more=size + _TEXT_OVERHEAD_BYTES)
+        _set_max_bytes(self, "source_address", "template_arn", more=size + _TEXT_OVERHEAD_BYTES)
 
 
 Channel = Telephony | Sms | Email | WhatsApp
@@ -102,7 +102,7 @@ def _require(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}")
 
 
-def _set_most_bytes(channel: Channel, *names: str, more: int = 0) -> None:
+def _set_max_bytes(channel: Channel, *names: str, more: int = 0) -> None:
     """Check the texts with these names, and set the bound of the size."""
     size = _CHANNEL_OVERHEAD_BYTES + more
     for name in names:

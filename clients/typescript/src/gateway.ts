@@ -148,7 +148,8 @@ export class DialGateway {
    * - the reason of `options.signal`, when that is aborted;
    * - any error of the source, after the stream is cancelled.
    *
-   * @param campaignId - Amazon Connect's id of the campaign that all the requests belong to.
+   * @param campaignId - Amazon Connect's id of the campaign that all the requests belong to, or `name:` and its name if
+   *   the gateway has a campaign directory.
    * @param requests - The source: any iterable or async iterable. It is closed at the end.
    */
   dial(campaignId: string, requests: Requests, options: DialOptions = {}): DialResults {
@@ -173,7 +174,8 @@ export class DialGateway {
    * - {@link ClientClosed}: the client was closed;
    * - the reason of `options.signal`, when that is aborted.
    *
-   * @param campaignId - Amazon Connect's id of the campaign that all the requests belong to.
+   * @param campaignId - Amazon Connect's id of the campaign that all the requests belong to, or `name:` and its name if
+   *   the gateway has a campaign directory.
    * @param requests - At most as many as the gateway's window (5,000 unless configured otherwise), and at most 4 MiB as
    * one message.
    */
