@@ -28,6 +28,13 @@ LIBRARIES = "opentelemetry.exporter"
 """The logger above those of all exporters."""
 
 
+class RefusedReplyError(Exception):
+    """A reply that the gateway takes for a failure of the export, whatever the exporter takes it for.
+
+    The text is logged, so it holds nothing that a collector has written.
+    """
+
+
 class ExportResults:
     """The results of exports to one exporter. `what` is `spans`, `metrics` or `events`. Thread-safe.
 
@@ -174,7 +181,7 @@ def _watched(results: ExportResults, count: int) -> Iterator[_Result]:
         yield result
     except Exception as error:  # noqa: BLE001 - a library's exception must not stop the gateway
         result.exported = False
-        results.attempt_failed(type(error).__name__)
+        results.attempt_failed(_kind(error))
     finally:
         _under_way.results = None
     results.ended(count, exported=result.exported)
@@ -241,9 +248,11 @@ def _words_of(record: logging.LogRecord) -> str:
 
 
 def _kind(value: object) -> str:
-    """Return the name of a status, `HTTP` and its code, or the type of an exception; otherwise ""."""
+    """Return the name of a status, `HTTP` and its code, our words, or an exception's type; otherwise ""."""
     if isinstance(value, enum.Enum):
         return value.name
+    if isinstance(value, RefusedReplyError):
+        return str(value)
     if isinstance(value, BaseException):
         return type(value).__name__
     if isinstance(value, int) and not isinstance(value, bool):

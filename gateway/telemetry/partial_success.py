@@ -32,11 +32,9 @@ def over_http(make: Callable[..., T], environment: Mapping[str, str]) -> T:
     first, last = _PROVIDER
     if any(name.startswith(first) and name.endswith(last) for name in environment):
         return make()
-    import requests
+    from gateway.telemetry.otlp_session import OtlpSession
 
-    session = requests.Session()
-    session.hooks["response"].append(_read_http)
-    return make(session=session)
+    return make(session=OtlpSession(_read_http))
 
 
 class _Reading:
@@ -52,7 +50,7 @@ class _Reading:
         return response
 
 
-def _read_http(response: Any, **_: object) -> None:
+def _read_http(response: Any) -> None:
     if response.status_code == 200 and response.headers.get("Content-Type", "").startswith(_PROTOBUF):
         try:
             # The replies about all signals have the same form, except for the name of the number.
