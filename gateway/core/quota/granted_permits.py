@@ -34,11 +34,6 @@ class GrantedPermits:
         self.used: Counter[int] = Counter()
         self.returned: Counter[int] = Counter()
 
-    @property
-    def count(self) -> int:
-        """How many permits are left."""
-        return sum(grant.left for grant in self._grants)
-
     def add(self, now: float, sent_at: float, grant: PermitGrant) -> None:
         """Add a grant whose reply arrived at `now`; the tick was first sent at `sent_at`."""
         start, end = now + grant.start_in_ms / 1000, sent_at + grant.end_in_ms / 1000

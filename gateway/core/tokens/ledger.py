@@ -107,7 +107,6 @@ class Ledger:
         campaign = self._campaigns.get(campaign_id)
         if campaign is None:
             campaign = self._campaigns[campaign_id] = CampaignTokens(campaign_id, self._number)
-        campaign.age(self._number)
         return campaign
 
     def forget_if_empty(self, campaign: CampaignTokens) -> None:

@@ -69,6 +69,20 @@ def test_item_accepted() -> None:
     assert (answer.dial_request_id, answer.attempts) == ("id", 3)
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"accepted": {"token": "id"}},
+        {"failed": {"token": ItemFailure.INVALID_INPUT}},
+        {"failure": errors.CallUnexpected()},
+        {"failure": errors.ConnectFailed(), "counted_attempts": MAX_ATTEMPTS},
+    ],
+)
+def test_every_answer_names_the_trace_of_its_call(report: dict[str, Any]) -> None:
+    """An answer has the trace of the call that decided it, whatever the call decided."""
+    assert answered(judge(entry(), trace_id="trace", **report)).trace_id == "trace"
+
+
 @pytest.mark.parametrize("failure", ItemFailure)
 def test_item_in_both_lists(failure: ItemFailure) -> None:
     """An item in both lists is ACCEPTED."""
@@ -148,6 +162,26 @@ def test_call_rate_throttled() -> None:
 
 
 @pytest.mark.parametrize(
+    ("failure", "counted_attempts", "counted"),
+    [
+        (errors.RateThrottled(), 2, 2),
+        (errors.CallTooLate(), 2, 2),
+        (errors.CallRevoked(), 2, 2),
+        (errors.CredentialsExpired(), 3, 2),
+        (errors.CredentialsRefused(), 3, 2),
+        (errors.ClockSkewed(), 3, 2),
+    ],
+)
+def test_call_given_back_after_failing_attempts(
+    failure: errors.CallFailure, counted_attempts: int, counted: int
+) -> None:
+    """The attempts of a call that failed before it was given back count; its last one does not."""
+    held = entry()
+    assert judge(held, failure=failure, attempts=3, counted_attempts=counted_attempts) == Requeue()
+    assert held.counted_attempts == counted
+
+
+@pytest.mark.parametrize(
     ("failure", "outcome", "reason"),
     [
         (errors.ConnectFailed(), Outcome.UNKNOWN, Reason.CONNECT_ERROR),
@@ -205,6 +239,7 @@ def test_call_unexpected() -> None:
             (errors.CampaignNotRunning(state), Outcome.REJECTED, Reason.CAMPAIGN_NOT_RUNNING, NEVER, True)
             for state in ("Stopped", "Failed", "Completed")
         ),
+        (errors.CampaignInvalid(), Outcome.REJECTED, Reason.INVALID_INPUT, NEVER, True),
         (errors.AccessDenied(), Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, SAME, False),
     ],
 )
@@ -337,3 +372,27 @@ def test_pauses_differ() -> None:
     """Two requests that fail together do not return together."""
     failed = {"token": ItemFailure.UNKNOWN_ERROR}
     assert judge(entry(), seed=1, failed=failed) != judge(entry(), seed=2, failed=failed)
+
+
+@pytest.mark.parametrize(("failures", "longest_s"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0)])
+def test_pauses_are_spread_up_to_a_maximum_that_doubles(failures: int, longest_s: float) -> None:
+    """The pause after a failure lies anywhere between none and a maximum that doubles with each failure."""
+    pauses_s = [pause_after(failures, seed, MAX_ATTEMPTS) for seed in range(200)]
+    assert 0.0 <= min(pauses_s) < longest_s / 20
+    assert longest_s * 19 / 20 < max(pauses_s) <= longest_s
+
+
+def test_no_pause_is_longer_than_five_seconds() -> None:
+    """However often a request has failed, its pause is at most five seconds."""
+    pauses_s = [pause_after(failures, 1, 5_000) for failures in (5, 10, 100, 2_000)]
+    assert len(set(pauses_s)) == 1
+    assert max(pause_after(2_000, seed, 5_000) for seed in range(200)) == pytest.approx(5.0, abs=0.1)
+
+
+def pause_after(failures: int, seed: int, max_attempts: int) -> float:
+    """Return the pause in seconds of a request that has failed so often."""
+    policy = verdicts.VerdictPolicy(max_attempts, random.Random(seed))
+    held = entry()
+    held.counted_attempts = failures - 1
+    _, ((_, requeue),) = policy.verdicts([held], CallReport(failed={"token": ItemFailure.UNKNOWN_ERROR}))
+    return requeue.delay_s

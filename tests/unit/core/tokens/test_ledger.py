@@ -73,6 +73,7 @@ def test_outstanding_entries_are_listed() -> None:
     book.hold(second)
     assert book.entries_of("campaign") == [first, second] == list(book.all_entries())
     assert book.entries_of("other") == []
+    assert (book.count_of("campaign"), book.count_of("other")) == (2, 0)
     book.let_go(first)
     assert list(book.all_entries()) == [second]
     book.let_go(second)
@@ -91,6 +92,26 @@ def test_accepted_is_remembered() -> None:
     assert book.recall(NOW, "campaign", "b") is None
     assert book.recall(NOW, "other", "a") is None
     assert book.remembered == 1
+
+
+def test_an_id_with_spaces_is_remembered_whole() -> None:
+    """Connect's id is recalled as Connect gave it, whatever it consists of."""
+    book = ledger()
+    book.settle(NOW, dial("a"), accepted("an id + of four"))
+    memory = book.recall(NOW, "campaign", "a")
+    assert memory is not None
+    assert (memory.dial_request_id, memory.trace_id) == ("an id + of four", "trace")
+
+
+def test_a_list_with_a_remembered_token_is_noticed() -> None:
+    """A campaign remembers one of some tokens if it remembers at least one, in any generation."""
+    book = ledger()
+    book.settle(NOW, dial("a"), accepted())
+    for later_s in (0.0, WINDOW_S / 2):
+        campaign = book.campaign(NOW + later_s, "campaign")
+        assert campaign is not None
+        assert campaign.remembers_any(["b", "a"])
+        assert campaign.remembers_any(["b", "c"]) is False
 
 
 def test_unknown_is_remembered_without_an_id() -> None:
@@ -183,6 +204,26 @@ def test_beyond_the_limit_the_oldest_go_early() -> None:
     assert book.recall(NOW, "campaign", "0") is None
 
 
+def test_nothing_is_forgotten_early_within_the_limit() -> None:
+    """The ledger remembers as many tokens as its limit says before it forgets the oldest early."""
+    book = ledger(limit=100)
+    for number in range(100):
+        book.settle(NOW, dial(str(number)), accepted())
+    assert (book.remembered, book.forgotten_early) == (100, 0)
+
+
+def test_the_limit_holds_within_the_requests_of_one_call() -> None:
+    """Of the tokens that settle together, too, the ledger remembers the latest, and as many as it counts."""
+    book = ledger(limit=20)
+    campaign = book.open_campaign(NOW, "campaign")
+    tokens = [str(number) for number in range(50)]
+    book.remember(campaign, [(Entry(dial(token), NOW, [], attempts=1), accepted()) for token in tokens])
+    recalled = [token for token in tokens if book.recall(NOW, "campaign", token) is not None]
+    assert recalled == tokens[-book.remembered :]
+    assert book.remembered + book.forgotten_early == 50
+    assert 16 < book.remembered <= 20
+
+
 def test_forgetting_in_time_is_not_early() -> None:
     """A token that fades after the window does not count as forgotten early."""
     book = ledger()
@@ -243,3 +284,24 @@ def test_a_new_generation_visits_a_few_campaigns_at_a_time() -> None:
     for _ in range(500 // CAMPAIGNS_AT_ONCE + 1):
         book.campaign(NOW + 126.0, "nobody")
     assert (book.remembered, len(book._campaigns)) == (0, 0)
+
+
+def test_a_token_is_forgotten_in_time_however_many_campaigns_there_are() -> None:
+    """A campaign that no new generation has visited yet recalls nothing that is too old."""
+    book = ledger()
+    for number in range(500):
+        book.settle(NOW, dial("token", f"campaign-{number}"), accepted())
+    assert book.recall(NOW + WINDOW_S, "campaign-499", "token") is not None
+    assert book.recall(NOW + 1.25 * WINDOW_S, "campaign-499", "token") is None
+
+
+def test_a_campaign_that_comes_again_keeps_what_is_held() -> None:
+    """A campaign that was forgotten and has come again loses nothing when its old tokens are visited."""
+    book, later = ledger(), NOW + 1.25 * WINDOW_S
+    for number in range(2 * CAMPAIGNS_AT_ONCE):
+        book.settle(NOW, dial("token", f"campaign-{number}"), accepted())
+    book.settle(NOW, dial("token"), accepted())
+    book.settle(later, dial("b"), Answer(Outcome.EXPIRED))  # forgets the campaign before it is visited
+    held = book.open_campaign(later, "campaign").outstanding["a"] = entry("a")
+    book.campaign(later, "nobody")
+    assert book.entries_of("campaign") == [held]
