@@ -248,6 +248,17 @@ def test_items_settle_one_by_one() -> None:
     assert again.attempts_left == 4
 
 
+def test_failed_items_pause_before_their_next_call() -> None:
+    """Items that failed wait for their pauses, also if they would fill a call at once."""
+    bench, caller = Bench(call_rate=0.0), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    batch = bench.call(NOW)
+    bench.complete(NOW, batch, failed=dict.fromkeys(tokens_of(batch), ItemFailure.UNKNOWN_ERROR))
+    assert bench.poll(NOW).batches == []
+    again_at, _ = bench.next_call(NOW)
+    assert again_at > NOW
+
+
 def test_attempts_left_are_those_of_the_most_tried() -> None:
     """A call has as many attempts left as its most attempted item."""
     bench, caller = Bench(), Caller()
