@@ -1,19 +1,24 @@
 """Which exporters the standard `OTEL_*` variables ask for, of spans, metrics and log records."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter, LogRecordExporter
 from opentelemetry.sdk.environment_variables import (
+    OTEL_EXPORTER_OTLP_COMPRESSION,
     OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_COMPRESSION,
     OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
     OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_LOGS_TIMEOUT,
+    OTEL_EXPORTER_OTLP_METRICS_COMPRESSION,
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
     OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
     OTEL_EXPORTER_OTLP_METRICS_TIMEOUT,
     OTEL_EXPORTER_OTLP_PROTOCOL,
     OTEL_EXPORTER_OTLP_TIMEOUT,
+    OTEL_EXPORTER_OTLP_TRACES_COMPRESSION,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
     OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
@@ -42,6 +47,17 @@ PUSH_EVERY_S = 60.0
 
 class TelemetryError(ValueError):
     """A telemetry variable has a value that cannot be used; the text names it."""
+
+
+def unset_empty(environment: MutableMapping[str, str]) -> None:
+    """Remove the `OTEL_*` variables that are empty, which OpenTelemetry's specification takes for unset.
+
+    Its SDK for Python refuses most of them, or ignores other settings because of them.
+    """
+    for name in [
+        name for name, value in environment.items() if name.startswith("OTEL_") and not value.strip()
+    ]:
+        del environment[name]
 
 
 def disabled(environment: Mapping[str, str]) -> bool:
@@ -119,7 +135,7 @@ def _span_exporter(name: str, environment: Mapping[str, str]) -> SpanExporter:
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
 
-        return over_grpc(OverGrpc)
+        return over_grpc(OverGrpc, **_compression(environment, OTEL_EXPORTER_OTLP_TRACES_COMPRESSION))
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
 
     return over_http(OverHttp, environment)
@@ -133,7 +149,7 @@ def _event_exporter(name: str, environment: Mapping[str, str]) -> LogRecordExpor
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as OverGrpc
 
-        return over_grpc(OverGrpc)
+        return over_grpc(OverGrpc, **_compression(environment, OTEL_EXPORTER_OTLP_LOGS_COMPRESSION))
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as OverHttp
 
     return over_http(OverHttp, environment)
@@ -148,7 +164,7 @@ def _metric_exporter(name: str, environment: Mapping[str, str]) -> MetricExporte
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_METRICS_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as OverGrpc
 
-        return over_grpc(OverGrpc)
+        return over_grpc(OverGrpc, **_compression(environment, OTEL_EXPORTER_OTLP_METRICS_COMPRESSION))
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as OverHttp
 
     return over_http(OverHttp, environment)
@@ -162,3 +178,13 @@ def _over_grpc(environment: Mapping[str, str], variable: str) -> bool:
             f"{OTEL_EXPORTER_OTLP_PROTOCOL}: must be grpc or http/protobuf; got {protocol!r}"
         )
     return protocol == "grpc"
+
+
+def _compression(environment: Mapping[str, str], variable: str) -> dict[str, Any]:
+    """Return the compression for an exporter over gRPC if it is `none`, a standard value that it refuses."""
+    value = environment.get(variable) or environment.get(OTEL_EXPORTER_OTLP_COMPRESSION) or ""
+    if value.strip().lower() != "none":
+        return {}
+    from opentelemetry.exporter.otlp.proto.grpc import exporter
+
+    return {"compression": exporter.Compression.NoCompression}  # type: ignore[attr-defined]

@@ -17,9 +17,9 @@ _PROVIDER = ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_", "CREDENTIAL_PROVIDER")
 """How the variables begin and end that name a session with credentials of its own."""
 
 
-def over_grpc(make: Callable[[], T]) -> T:
-    """Return an exporter over gRPC whose replies are read."""
-    exporter: Any = make()
+def over_grpc(make: Callable[..., T], **arguments: Any) -> T:
+    """Return an exporter over gRPC with these arguments, whose replies are read."""
+    exporter: Any = make(**arguments)
     stub = exporter._stub
     exporter._stub = lambda channel: _Reading(stub(channel))  # also for the channels of later connections
     exporter._client = exporter._stub(exporter._channel)

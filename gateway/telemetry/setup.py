@@ -1,5 +1,6 @@
 """Puts telemetry together, as the standard `OTEL_*` variables ask for it."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
@@ -27,7 +28,11 @@ CAMPAIGN_LIMIT, CALLER_LIMIT = 1000, 200
 def telemetry_from(
     environment: Mapping[str, str], campaign_limit: int = CAMPAIGN_LIMIT, caller_limit: int = CALLER_LIMIT
 ) -> Telemetry:
-    """Return the telemetry that the `OTEL_*` variables ask for; raises `TelemetryError`."""
+    """Return the telemetry that the `OTEL_*` variables ask for; raises `TelemetryError`.
+
+    Empty variables are removed from the environment of this process, where the library reads them.
+    """
+    exporters.unset_empty(os.environ)
     try:
         listen()
         telemetry = telemetry_with(
