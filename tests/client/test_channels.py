@@ -144,7 +144,7 @@ async def test_a_waiting_stream_sends_empty_messages(gateway: ScriptedGateway, s
 
 @pytest.mark.timed
 async def test_a_connection_that_fails_after_a_long_silence_is_noticed() -> None:
-    """Pings do not stop after a while."""
+    """Pings go on during a long silence, so a connection that fails after it is noticed."""
     async with real_options() as gateway, path_to(gateway.target) as path, asyncio.timeout(30):
         silent_at = 0.0
 

@@ -85,7 +85,7 @@ def test_a_changed_name_is_reported() -> None:
 
 
 def test_two_columns_with_the_same_attribute_name_are_refused() -> None:
-    """One would hide the other."""
+    """Two columns that become the same attribute are refused: one would hide the other."""
     with pytest.raises(UnusableFile, match="columns 3 and 4 would both be the attribute 'First_Name'"):
         layout("client_token,phone_number,First Name,First_Name")
     assert attributes("client_token,phone_number,A b,A_b", named={"A b": "other"}) == ["other", "A_b"]
@@ -129,7 +129,7 @@ def test_a_column_is_mapped_once() -> None:
 
 
 def test_messages_show_no_cell_of_a_list_without_a_header() -> None:
-    """Its first line is a lead."""
+    """The first line of such a list is a lead, so no message repeats its cells."""
     with pytest.raises(UnusableFile) as caught:
         layout("t-1,+12025550123,Ludmilla")
     assert "+1202" not in str(caught.value)

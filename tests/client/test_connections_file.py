@@ -63,7 +63,7 @@ def test_the_default_of_the_file_is_used_last(file: Path, monkeypatch: pytest.Mo
 
 
 def test_options_for_tls_replace_those_of_a_connection(file: Path) -> None:
-    """The others stay."""
+    """An option replaces the value of the connection; the other values stay."""
     found = chosen("--connection", "staging", "--tls-ca", "other.pem")
     assert found.tls == Tls(ca=Path("other.pem"), name="gateway")
     assert chosen("--connection", "local", "--tls-name", "n").tls == Tls(name="n")
@@ -85,7 +85,7 @@ def test_without_a_file_the_gateway_is_on_this_machine(
 
 
 def test_a_file_that_is_named_must_exist(file: Path) -> None:
-    """A path in DIALCTL_CONNECTIONS is meant."""
+    """If DIALCTL_CONNECTIONS names a file that does not exist, the command is refused."""
     file.unlink()
     assert "DIALCTL_CONNECTIONS" in refusal()
 
@@ -128,13 +128,13 @@ def test_an_invalid_file_is_refused_with_the_place(file: Path, text: str, said: 
 
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are(file: Path) -> None:
-    """And so are both a name and an address."""
+    """An unknown name is refused with the names of the file; a name with an address is refused too."""
     assert refusal("--connection", "nosuch").endswith("it has: local, staging")
     assert "only one" in refusal("--connection", "local", "--gateway", "g:1")
 
 
 def test_the_command_lists_the_connections(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As text, with their files, and as JSON."""
+    """The command lists them as text, with their files, and as JSON."""
     assert main(["connections"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "local: 127.0.0.1:50051, without TLS",

@@ -92,7 +92,7 @@ def test_a_number_that_is_not_there_was_not_called(
 
 
 def test_the_documented_line_has_the_fields_that_the_gateway_writes(trail: Path) -> None:
-    """In the same order."""
+    """The line in the document has the fields of a real line, in the same order."""
     document = Path(__file__).parents[2] / "docs" / "audit-trail.md"
     (shown,) = [line for line in document.read_text().splitlines() if line.startswith('{"seq"')]
     assert list(json.loads(shown)) == list(json.loads(trail.read_bytes().splitlines()[1]))
@@ -166,7 +166,7 @@ def test_a_missing_file_and_a_killed_process_are_found(
 def test_records_that_were_lost_are_counted(
     capsys: pytest.CaptureFixture[str], key_file: Path, tmp_path: Path
 ) -> None:
-    """The gateway itself says how many."""
+    """A line of the trail says how many records were lost, and the report counts them."""
     path = tmp_path / "trail"
     file = TrailFile(path, 1 << 20, 5)
     lines = Lines("gateway-1", KEY, NumberHash(KEY).of, file.open())

@@ -91,7 +91,7 @@ def test_empty_cells_after_the_last_column_are_ignored() -> None:
 
 
 def test_rows_after_a_bad_row_are_read() -> None:
-    """This holds after invalid quotes too."""
+    """The row after a bad row is read, also after invalid quotes."""
     rows = read(HEADER + f't-1,{PHONE},{LATER},"a"b\nt-2,{PHONE},{LATER},\n')
     assert [type(row) for row in rows] == [BadRow, Lead]
 

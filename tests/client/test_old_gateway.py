@@ -16,7 +16,7 @@ WORDS = "the gateway is older than this call"
 
 
 async def test_a_look_up_of_numbers_says_so(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
-    """The status is there for programs."""
+    """A look-up by a gateway that is too old raises an error with the status for programs."""
     with pytest.raises(CallFailed, match=WORDS) as failed:
         await client.check_numbers([PHONE])
     assert failed.value.code is grpc.StatusCode.UNIMPLEMENTED

@@ -98,7 +98,7 @@ def test_a_campaign_as_json() -> None:
     "kind", [Campaign, ReplicaPart, Action, ActionDone, Hold, Confirmation, CampaignsSeen, Replica]
 )
 def test_every_duration_has_its_unit_in_its_name(kind: type) -> None:
-    """Also one that is None at the moment, and one that is added later."""
+    """This holds for durations that are None too, and for fields that are added later."""
     durations = {field.name for field in fields(kind) if "timedelta" in str(field.type)}
     assert durations <= IN_SECONDS
 
@@ -166,7 +166,7 @@ def test_any_other_format_is_refused(command: list[str], capsys: pytest.CaptureF
 
 
 def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
-    """And needs no command."""
+    """`--version` prints it without a command."""
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
@@ -175,7 +175,7 @@ def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_completion_script_has_commands_and_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """For each of three shells."""
+    """The script for each of three shells completes them."""
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     for word in ("purge", "connections", "tls-ca", "give-up-after", "wide"):
@@ -183,5 +183,5 @@ def test_a_completion_script_has_commands_and_options(shell: str, capsys: pytest
 
 
 def test_instants_are_utc() -> None:
-    """Whatever their time zone is."""
+    """An instant is printed in UTC, whatever its time zone is."""
     assert as_json(datetime(2026, 3, 1, tzinfo=UTC)) == "2026-03-01T00:00:00Z"

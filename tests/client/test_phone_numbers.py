@@ -114,6 +114,6 @@ def test_changes_are_described_by_kind() -> None:
 
 
 def test_an_unknown_region_is_refused() -> None:
-    """Otherwise every row would be bad."""
+    """An unknown region is an error at once: otherwise every row would be bad."""
     with pytest.raises(UnusableFile, match="--region"):
         PhoneNumbers("USA")

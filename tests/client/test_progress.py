@@ -29,7 +29,7 @@ def test_the_first_line_has_no_time_left() -> None:
 
 
 def test_a_list_of_unknown_length_shows_the_leads_so_far() -> None:
-    """A pipe has no total."""
+    """Without a total, as from a pipe, the line shows the leads so far."""
     assert plain_line(ProgressState(0.0, None, Counter(ACCEPTED=7)), 1.0) == "7  7/s  0:01  ACCEPTED 7"
 
 
@@ -85,7 +85,7 @@ def test_each_condition_says_what_ends_it(kind: NoticeKind, word: str, end: str)
 
 
 def test_durations_have_hours_only_if_necessary() -> None:
-    """They look like those of a stopwatch."""
+    """A duration is shown as on a stopwatch: minutes and seconds, and hours if there are any."""
     assert [clock(0), clock(61.9), clock(3723)] == ["0:00", "1:01", "1:02:03"]
 
 

@@ -48,7 +48,7 @@ async def fleet(server: Server, tmp_path: Path) -> AsyncIterator[FleetWorld]:
 
 
 async def test_a_row_adds_up_the_replicas_and_shows_the_part_of_each(page: Page, fleet: FleetWorld) -> None:
-    """Also on a phone, where nothing is wider than the page."""
+    """A row shows the sum and the part of each replica, also on a phone without a wider page."""
     await open_console(page, fleet.replicas[1])
     await page.until("document.querySelector('#campaigns-aside').textContent === 'of 3 replicas'")
     parts = [f"gateway-{number}: {number + 1} waiting, 0 in calls, 0.0/s" for number in range(3)]

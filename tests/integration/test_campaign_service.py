@@ -181,7 +181,7 @@ async def test_requests_to_list_and_watch_are_validated(world: World) -> None:
 
 
 async def test_a_bug_is_told_without_what_it_says(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither caller nor log learn the text of an exception: it may hold people's data."""
+    """Neither the caller nor the log gets the text of an exception: it may contain personal data."""
 
     def broken(rows: object) -> NoReturn:
         raise RuntimeError("+12065550123")

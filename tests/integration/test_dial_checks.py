@@ -94,7 +94,7 @@ async def test_fields_and_rules_are_checked_and_nothing_is_sent(tmp_path: Path) 
 
 
 async def test_hours_are_told_as_instants(tmp_path: Path) -> None:
-    """Not before an opening, which may be after the expiration, and not after a closing."""
+    """A check returns when hours open, even after the expiration, and when they close."""
     now = time.time()
     opening, closing = (now // 60 + 120) * 60, (now // 60 + 180) * 60
     async with world_of(**guarded(tmp_path, rules(daily(opening, closing)))) as world:

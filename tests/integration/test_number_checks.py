@@ -105,7 +105,7 @@ async def test_a_file_keeps_who_and_why(tmp_path: Path) -> None:
 
 
 async def test_a_suppression_that_is_not_on_the_disk_ends_with_the_process(tmp_path: Path) -> None:
-    """Until it is written again; one that was written before is kept, though its file cannot be written."""
+    """A suppression that could not be written ends with the process; those written before it do not."""
     (tmp_path / "key").write_text(KEY)
     path = tmp_path / "suppressed.jsonl"
     settings: dict[str, Any] = {"guard_key_file": str(tmp_path / "key"), "suppression_file": str(path)}
@@ -156,7 +156,7 @@ async def test_too_many_open_calls_of_one_caller_are_refused() -> None:
 
 
 async def test_the_log_has_counts_and_no_number(caplog: pytest.LogCaptureFixture) -> None:
-    """Not even that of an invalid text, nor a hash."""
+    """The log has neither a number, nor an invalid text, nor a hash."""
     async with world_of() as world:
         await suppress(world)
         caplog.clear()

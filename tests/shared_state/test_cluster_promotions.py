@@ -92,7 +92,7 @@ async def promoted(fleet: FleetWorld, node: Server) -> None:
 
 @pytest.mark.timed
 async def test_gateways_dial_on_through_promotions(program: str, tmp_path: Path) -> None:
-    """As an operator promotes before maintenance; then by the death of the new primary."""
+    """Requests are answered through a promotion by an operator, and one after the new primary died."""
     with running_cluster(program, tmp_path) as nodes:
         primary = nodes[slot_of(Keys().layout) * len(nodes) // SLOTS]
         with follower_of(primary, nodes, tmp_path / "follower") as follower:

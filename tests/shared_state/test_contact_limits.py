@@ -84,7 +84,7 @@ async def test_emails_count_under_no_limit(fleet_server: Server, tmp_path: Path)
 
 
 async def test_a_limit_outlives_the_processes(fleet_server: Server, tmp_path: Path) -> None:
-    """Also if the key of the hashes of numbers is kept in the store."""
+    """Contacts count after all processes have ended, also if the store keeps the key of hashes."""
     settings = limited(tmp_path, key=False)
     async with fleet_of(1, fleet_server.url, **settings) as fleet:
         assert counts(await asked(fleet.replicas[0], "a", 3)) == {"ACCEPTED": 3}

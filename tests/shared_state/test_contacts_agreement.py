@@ -63,7 +63,7 @@ operations = st.one_of(
 
 
 def test_scripts_and_rules_agree(shared_server: Server) -> None:
-    """Whatever replicas count, withdraw and restore, and whatever the store loses."""
+    """Whatever replicas count, withdraw and restore, and the store loses, both reply the same."""
 
     @settings(
         max_examples=cases(30, 600),
@@ -169,7 +169,7 @@ def test_only_the_replica_that_counted_a_call_withdraws_it(both: Agreement) -> N
 
 
 def test_what_an_earlier_call_may_have_carried_is_not_withdrawn(both: Agreement) -> None:
-    """That call was of the same replica, or of another."""
+    """A contact stays if an earlier call, of the same replica or another, may have carried it."""
     both.count("one", 0, [claim("a", TWICE)])
     both.count("one", 0, [claim("a", TWICE, number=2, in_doubt=True)])
     withdraw(both, "a", TWICE, number=2)

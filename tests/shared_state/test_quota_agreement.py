@@ -231,7 +231,7 @@ def test_they_agree_when_turns_end_and_begin_again(store: Store, idle: Step) -> 
 
 @pytest.mark.parametrize("rate", [10.0, 1000.0])
 def test_they_agree_over_a_long_backlog_with_throttles(store: Store, rate: float) -> None:
-    """Long enough for passed-over priorities, weights, cuts of the rate and their recovery."""
+    """The backlog lasts long enough for passed-over priorities, weights, cuts and their recovery."""
     store.empty()
     replicas = with_permits(store, FleetSettings(rate, max(10.0, rate), 1200.0))
     rows = tuple(

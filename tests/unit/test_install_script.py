@@ -43,7 +43,7 @@ def test_uv_uses_the_indexes_and_certificates_of_pip() -> None:
 
 
 def test_the_settings_are_those_that_pip_has_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when a variable tells pip to be quiet."""
+    """They are the same when a variable tells pip to be quiet."""
     monkeypatch.setenv("PIP_INDEX_URL", "https://variable.example/simple")
     monkeypatch.setenv("PIP_QUIET", "1")
     assert pip_settings()["index-url"] == "https://variable.example/simple"

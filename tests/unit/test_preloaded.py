@@ -141,7 +141,7 @@ async def test_forks_are_independent(session: Session) -> None:
 
 
 async def test_an_environment_that_imports_may_read(session: Session) -> None:
-    """A new interpreter runs the command then."""
+    """If a variable changes how Python imports, a new interpreter runs the command."""
     environment = {**os.environ, "PYTHONOPTIMIZE": "1"}
     process = await session.start(PROGRAM, "0", env=environment, stdin=DEVNULL, stderr=PIPE)
     assert not isinstance(process, PreloadedProcess)

@@ -32,7 +32,7 @@ def simulate(seed: int) -> Dials:
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_limits_hold_in_a_fleet(chunk: int) -> None:
-    """Whatever callers, replicas, the store and Connect do; people are called, and some are not."""
+    """Contact limits hold whatever callers, replicas, the store and Connect do; some calls are made."""
     dialed, reasons = 0, Counter[Reason]()
     for seed in range(FIRST + chunk, FIRST + SEEDS, CHUNKS):
         dials = simulate(seed)

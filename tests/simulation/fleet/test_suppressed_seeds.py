@@ -27,7 +27,7 @@ def simulate(seed: int) -> SuppressingFleet:
 
 
 def test_nobody_is_called_after_a_suppression() -> None:
-    """Whatever callers, replicas, the store and Connect do; people are called, and some are not."""
+    """No suppressed number is called, whatever callers, replicas, the store and Connect do."""
     accepted = suppressed = everywhere = 0
     for seed in range(FIRST, FIRST + SEEDS):
         fleet = simulate(seed)

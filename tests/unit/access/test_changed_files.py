@@ -134,7 +134,7 @@ def test_a_part_of_a_file_that_is_written_in_place_decides_nothing(case: Case, t
 
 @each_file
 def test_a_smaller_file_decides_when_it_has_not_changed_for_its_time(case: Case, tmp_path: Path) -> None:
-    """So a right that is taken away in place, and a token that is replaced, end soon."""
+    """A smaller file is used after its quiet time, so a right or token that was removed ends soon."""
     started = Started(tmp_path)
     before = case.decided(started)
     (tmp_path / case.name).write_bytes(case.part)
@@ -154,7 +154,7 @@ def test_a_smaller_file_that_is_renamed_into_place_decides_at_once(case: Case, t
 
 @each_file
 def test_a_file_that_was_just_written_is_not_settled_at_the_start(case: Case, tmp_path: Path) -> None:
-    """The start waits for it."""
+    """A file that was just written is not settled, so the start waits for it."""
     started = Started(tmp_path)
     assert all(file.settled for file in started.access.files)
     path = tmp_path / case.name

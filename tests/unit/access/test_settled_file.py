@@ -65,7 +65,7 @@ def test_a_file_that_is_truncated_counts_after_a_minute(
 def test_a_truncated_file_that_is_written_slowly_counts_only_when_it_is_complete(
     path: Path, file: SettledFile, clock: ManualClocks
 ) -> None:
-    """Even if the writer pauses for several seconds."""
+    """It is not used before it is complete, even if the writer pauses for several seconds."""
     with path.open("w") as writing:
         for written in ("", "0123", "45678", "9\n", "+1\n"):
             writing.write(written)

@@ -194,7 +194,7 @@ def test_the_health_check_does_not_import_the_gateway() -> None:
 
 
 def test_the_process_ends_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a process of its own, too: code 2, one line, no traceback."""
+    """A process of its own also ends with code 2, one line and no traceback."""
     monkeypatch.setenv("DIAL_GATEWAY_MAX_ATTEMPTS", "0")
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "serve"], capture_output=True, text=True, timeout=30, check=False

@@ -65,7 +65,7 @@ instants = st.tuples(st.sampled_from(CHANGES), st.integers(-2 * 86_400, 2 * 86_4
 def test_it_agrees_with_the_clock_on_the_wall(
     week: Week, names: list[str], instant: int, every: bool, holidays: set[int]
 ) -> None:
-    """Whether it is open, and when that changes, around changes of clocks, midnights and holidays."""
+    """Open or closed, and the next change, are right around clock changes, midnights and holidays."""
     today = date.fromordinal(date(1970, 1, 1).toordinal() + instant // 86_400).toordinal()
     closed = {date.fromordinal(today + days) for days in holidays}
     chosen = [zone(name) for name in names]

@@ -169,7 +169,7 @@ def test_suppression_lists() -> None:
 
 @pytest.mark.parametrize("rule", ["hours: always", "hours: always, observe: true"])
 def test_live_suppressions_apply_to_all_campaigns(rule: str) -> None:
-    """From the next decision on, also where rules only observe."""
+    """They apply from the next decision on, also where rules only observe."""
     suppressions = Suppressions()
     found = guard(rules(rule), suppressions=suppressions)
     assert found.decide(NOON, request()).kind is ALLOWED

@@ -174,7 +174,7 @@ def test_hours_are_read() -> None:
 
 
 def test_two_rules_for_one_campaign_are_reported() -> None:
-    """By their patterns, and by the campaigns of the directory."""
+    """They are found by their patterns, and by the campaigns of the directory."""
     directory = CampaignDirectory()
     document = """
 version: 1

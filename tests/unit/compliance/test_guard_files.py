@@ -52,7 +52,7 @@ def test_a_list_that_did_not_change_is_kept(tmp_path: Path) -> None:
 
 
 def test_rules_that_name_a_list_which_cannot_be_read_are_not_used(tmp_path: Path) -> None:
-    """Not before the list is there. Until then the earlier rules and their lists apply."""
+    """They are used once the list is there. Until then the earlier rules and their lists apply."""
     put(tmp_path / "a", f"{LONDON}\n")
     found = files(write_rules(tmp_path, "a"))
     before = found.rules

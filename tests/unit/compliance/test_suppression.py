@@ -23,7 +23,7 @@ def numbers(count: int, first: int = 2_120_000_000) -> list[str]:
 
 
 def test_a_table_has_what_was_put_in_and_nothing_else() -> None:
-    """Enough numbers that many share a bucket."""
+    """This holds with so many numbers that many share a bucket."""
     listed = [number.encode() for number in numbers(60_000)]
     table = NumberTable(listed[::2])
     assert len(table) == 30_000

@@ -56,7 +56,7 @@ def test_a_clock_that_is_about_right() -> None:
     "date", [None, 7, [], "", "yesterday", "Fri, 99 Jan 2027 08:00:00 GMT", "x" * 1_000, "\ud800", "1" * 64]
 )
 def test_a_date_that_is_none(date: object) -> None:
-    """What is no date says nothing."""
+    """A header that is not a date changes nothing."""
     clock = AwsClock(lambda: LOCAL_S)
     clock.heard(date)
     assert not clock.known

@@ -60,7 +60,7 @@ def test_models_of_the_operator_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["v1", "v2"])
 def test_a_client_has_the_event_handlers_of_boto3(name: ApiName) -> None:
-    """Also the second client has each of them once, in the same order, and none of the first one."""
+    """The second client, too, has each of them once, in the same order, and none of the first one."""
     keys, api = AccessKeys.fixed("k", "s"), APIS[name]
     first = aws_client(api, keys, region=REGION, endpoint_url=None).client
     first.meta.events.register("before-sign.*", lambda **_: None)

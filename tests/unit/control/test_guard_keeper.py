@@ -134,7 +134,7 @@ async def test_files_are_read_when_it_is_asked_for(tmp_path: Path) -> None:
 
 
 async def test_decisions_are_counted_by_rule_reason_and_kind(tmp_path: Path) -> None:
-    """They are for metrics."""
+    """Each decision is counted for the metrics, by rule, reason and kind."""
     keeper, owner, _ = keeper_of(OPEN, tmp_path)
     keeper.start()
     refused = request("+12125")

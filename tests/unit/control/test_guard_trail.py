@@ -44,7 +44,7 @@ def trails(sink: Kept, *, required: bool = True) -> GuardTrail:
 
 
 def test_that_a_request_waits_is_no_record() -> None:
-    """Only what was decided about it in the end is one."""
+    """Only the final decision about a request is recorded."""
     sink = Kept()
     trail = trails(sink)
     trail.put(NOON, [record(decision=GuardDecision.WAITS), record(token="t-2")])

@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_live_setting_is_taken_over(file: Path) -> None:
-    """And each change is one event of the audit record, with the values before and after."""
+    """It applies at once, and the audit record has one event with the values before and after."""
     running = Running(file)
     assert running.change('call_rate = 25\ncall_burst = 5\nlog_level = "DEBUG"\nwould_expire = false\n')
     (applied,) = running.applied
@@ -117,7 +117,7 @@ def test_variables_win_and_that_is_said(file: Path, caplog: pytest.LogCaptureFix
 
 
 def test_a_secret_is_in_no_event_and_no_line(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Only its name is."""
+    """The event and the log line name the secret setting, without its value."""
     caplog.set_level(logging.DEBUG)
     running = Running(file)
     running.change('shared_state_password = "pass-word-of-the-test"\n')
@@ -126,7 +126,7 @@ def test_a_secret_is_in_no_event_and_no_line(file: Path, caplog: pytest.LogCaptu
 
 
 def test_without_a_file_nothing_changes() -> None:
-    """There is nothing to read."""
+    """Without a file there is nothing to read, so no setting changes."""
     live = LiveSettings(Settings(), {}, lambda _: None, Audit("gateway-1"))
     assert (live.reread(), live.refused) == (False, None)
     live.take_over()

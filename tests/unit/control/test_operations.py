@@ -57,7 +57,7 @@ class Bench:
 
 
 async def test_each_operation_is_recorded_with_operator_and_reason() -> None:
-    """As an event of one format, with the number of dial requests that it answered."""
+    """Each is an event of one format, with the number of dial requests that it answered."""
     bench = Bench()
     bench.directory.publish(CampaignTable([CampaignEntry("debt", "payment-reminders")]))
     await bench.operations.hold("debt", INES, answering=True)
@@ -80,7 +80,7 @@ async def test_each_operation_is_recorded_with_operator_and_reason() -> None:
 
 
 def test_a_typed_name_is_marked_as_such() -> None:
-    """In listings too, since nothing vouches for it."""
+    """Listings mark it too, since nothing vouches for it."""
     assert Operator(Actor("Ines", IdentifiedBy.TYPED, Interface.CONSOLE), "x").name == "Ines (typed)"
     assert INES.name == "Ines"
 

@@ -54,7 +54,7 @@ async def test_looks_take_a_tenth_of_the_time_at_most() -> None:
 
 
 async def test_after_something_was_done_the_next_look_is_a_new_one() -> None:
-    """Whoever did it sees it."""
+    """Whoever has changed a campaign sees the change in the next snapshot."""
     gateway = Gateway()
     looks = looks_at(gateway)
     first = await looks.fresh()

@@ -82,7 +82,7 @@ async def test_a_withdrawn_contact_is_not_written_again() -> None:
 
 
 async def test_a_flush_makes_limits_full_for_their_period() -> None:
-    """Also if the replica that notices it has counted nothing itself."""
+    """This holds also if the replica that notices the flush has counted nothing itself."""
     world = World()
     world.ledger.has_limits = True
     writer = asyncio.create_task(world.claims.run())
@@ -110,7 +110,7 @@ async def test_a_flush_without_limits_notes_nothing() -> None:
 
 @pytest.mark.parametrize(("pause_s", "is_lost"), [(RECENT_S - 5.0, False), (RECENT_S + 5.0, True)])
 async def test_a_store_with_old_data_is_noticed(pause_s: float, *, is_lost: bool) -> None:
-    """As after a start from a dump: what replicas no longer keep is lost, and limits count as full."""
+    """After a start from a dump, contacts that replicas no longer keep are lost: limits count as full."""
     world = World()
     writer = asyncio.create_task(world.claims.run())
     world.claims.seen("one", [])

@@ -29,7 +29,7 @@ def test_the_last_failures_are_kept() -> None:
 def test_what_another_replica_has_found_is_logged_at_debug(
     condition: Condition | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """So a change is one line at INFO in the logs of a whole fleet."""
+    """A change is then one line at INFO in the logs of a whole fleet."""
     caplog.set_level(logging.DEBUG)
     for elsewhere in (True, False):
         ChangeLog().note(ConditionChange("c", condition, "", elsewhere=elsewhere))

@@ -97,7 +97,7 @@ def test_an_audit_event_is_a_log_record_with_name_and_fields(collector: Collecto
 
 
 def test_an_event_that_a_collector_refuses_is_counted(collector: Collector) -> None:
-    """And nothing waits for it."""
+    """It is counted as lost, and nothing waits for the collector."""
     collector.status = 400
     telemetry = collector.telemetry()
     telemetry.event("setting.change", "a setting is changed", {})

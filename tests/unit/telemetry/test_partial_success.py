@@ -158,7 +158,7 @@ def test_rejected_spans_are_lost(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.usefixtures("protocol")
 def test_a_push_of_which_points_were_rejected_is_lost() -> None:
-    """However many they were: pushes are counted."""
+    """The push counts as one, however many points were rejected."""
     assert push_metrics().lost == 1
 
 
@@ -198,7 +198,7 @@ def test_replies_on_a_new_connection_are_read_too(collector: Collector) -> None:
 @pytest.mark.parametrize("protocol", ["http/protobuf"], indirect=True)
 @pytest.mark.usefixtures("protocol")
 def test_a_reply_that_cannot_be_read_is_a_success(collector: Collector) -> None:
-    """As without reading it."""
+    """An unreadable reply counts as a success, as if it were not read."""
     collector.replies = {"trace": b"\xff"}
     results = export_spans(3)
     assert (results.lost, results.works) == (0, True)

@@ -125,7 +125,7 @@ def test_a_throttled_call_counts_no_longer_and_counts_again(store: Store) -> Non
 
 
 def test_a_call_with_unknown_result_counts(store: Store) -> None:
-    """Also if a later call is certainly not carried out."""
+    """Its contact counts, also if a later call is certainly not carried out."""
     a = replica(store, "a", ONCE)
     a.begin(NOW, "t")
     a.complete(NOW, a.send_call(NOW), failure=AnswerLost(), uncertain=True)
@@ -174,7 +174,7 @@ def test_a_count_that_was_asked_for_before_is_not_trusted(store: Store) -> None:
 
 
 def test_what_another_replica_sends_is_not_withdrawn(store: Store) -> None:
-    """The same token came to both."""
+    """A contact is not withdrawn while another replica sends the same token."""
     a, b = replica(store, "a", ONCE), replica(store, "b", ONCE)
     a.begin(NOW, "t")
     b.begin(NOW, "t")

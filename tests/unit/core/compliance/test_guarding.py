@@ -96,7 +96,7 @@ def test_a_waiting_request_that_closing_reaches_waits_for_the_next_opening() -> 
 
 
 def test_a_waiting_request_that_closing_reaches_is_answered_if_it_expires_before_the_opening() -> None:
-    """At closing time, not at its expiration hours later."""
+    """It is answered at closing time, not at its expiration hours later."""
     bench, caller = bench_with(closing_at(60.0, opening=900.0)), Caller()
     bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
     bench.send_all(NOW, caller, "t")

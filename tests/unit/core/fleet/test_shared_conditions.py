@@ -106,7 +106,7 @@ def test_a_probe_of_a_former_owner_changes_nothing() -> None:
 
 
 def test_the_end_of_a_pause_and_the_growth_of_probes_are_told() -> None:
-    """So the next owner goes on with calls of the same size, and pauses that are as long."""
+    """The next owner goes on with calls of the same size and pauses of the same length."""
     a, b = Store().replicas()
     a.conditions.throttled(NOW, "c", 1, NOW - 10.0)
     beat(a, b)

@@ -331,7 +331,7 @@ def test_a_replica_is_certain_once_it_has_read_everything() -> None:
 
 
 def test_a_store_that_has_lost_everything_is_searched_before_anything_is_certain() -> None:
-    """The search takes several exchanges."""
+    """The replica is certain only after the search, which takes several exchanges."""
     fleet = Fleet(swept=1)
     fleet.exchange("a")
     for which in range(3):

@@ -46,6 +46,6 @@ def test_an_idle_replica_always_has_a_permit_in_advance() -> None:
 
 
 def test_actions_of_operators_reach_an_idle_replica_in_time() -> None:
-    """Even if a message is lost; a suppression is told with a beat, and read after it."""
+    """They arrive in time even if a message is lost; a suppression is read after the beat that tells it."""
     assert IDLE_BEAT_EVERY_S + TIMEOUT_S + BEAT_EVERY_S < CONFIRMED_WITHIN_S
     assert IDLE_BEAT_EVERY_S + BEHIND_S < CONFIRMED_WITHIN_S

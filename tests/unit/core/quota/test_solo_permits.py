@@ -32,7 +32,7 @@ def test_without_replies_a_replica_uses_its_own_part_from_an_empty_bucket(bench:
     assert not bench.permits.is_cut, "Connect has throttled no call"
 
 
-def test_a_replica_misses_the_store_before_the_first_reply_and_while_it_is_solo_or_suspended() -> None:
+def test_the_store_limits_a_replica_before_the_first_reply_and_while_it_is_solo_or_suspended() -> None:
     """It is then not the rate that its calls wait for."""
     bench = Bench()
     found = [bench.permits.limited_by_store]
@@ -139,7 +139,7 @@ def test_the_own_bucket_permits_no_more_than_its_burst_while_calls_are_under_way
 
 
 def test_a_replica_whose_name_another_one_has_sends_nothing(bench: Bench) -> None:
-    """Not even its own part: nothing is reserved for it."""
+    """It does not send even its own part, since nothing is reserved for it."""
     bench.tick(NOW, grant(7, count=3))
     bench.tick(NOW + 0.1, epoch="", members=(), name_taken=True)
     for later_s in (0.15, SOLO_AFTER_S + 0.2, 10.0):

@@ -37,7 +37,7 @@ def raised() -> ValueError:
 
 @pytest.mark.parametrize("where", ["the process", "a thread", "a finalizer"])
 def test_an_uncaught_exception_is_logged_by_type_and_place(where: str, said: io.StringIO) -> None:
-    """In the main thread, in another, and where Python can only print it."""
+    """This holds in the main thread, in another, and where Python can only print the exception."""
     error = raised()
     about: Any = SimpleNamespace(exc_type=ValueError, exc_value=error, exc_traceback=error.__traceback__)
     if where == "the process":
