@@ -61,7 +61,7 @@ class Reason(enum.IntEnum):
     CONTACT_LIMIT = 19
     NUMBER_NOT_ALLOWED = 20
 
-    __hash__ = int.__hash__  # as for outcomes
+    __hash__ = int.__hash__  # for the same reason as that of Outcome
 
 
 class RetryAdvice(enum.IntEnum):
@@ -80,7 +80,7 @@ class Priority(enum.IntEnum):
     NORMAL = 1
     BULK = 2
 
-    __hash__ = int.__hash__  # as for outcomes
+    __hash__ = int.__hash__  # for the same reason as that of Outcome
 
 
 class NoticeKind(enum.IntEnum):

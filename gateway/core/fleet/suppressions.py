@@ -319,7 +319,7 @@ class FleetSuppressions:
 
 
 def _packed(suppression: Suppression) -> str:
-    """Return what is kept of a suppression, always another object: texts do not concern the collector."""
+    """Return what is kept of a suppression: a new text, which Python's garbage collector does not visit."""
     return json.dumps([suppression.version, suppression.at_ms, suppression.actor, suppression.reason])
 
 

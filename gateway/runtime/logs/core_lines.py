@@ -69,7 +69,7 @@ def hint(text: str) -> str | None:
 
 
 def capture(descriptor: int) -> "Capture":
-    """Log what is written to a descriptor from now on. The result has a descriptor of what it was before."""
+    """Log what is written to a descriptor from now on. The result keeps the former one."""
     kept = os.dup(descriptor)
     read, write = os.pipe()
     os.set_blocking(write, False)
@@ -79,7 +79,7 @@ def capture(descriptor: int) -> "Capture":
 
 
 class Capture:
-    """A descriptor whose lines are logged by a thread. `kept` leads where the descriptor led before."""
+    """A descriptor whose lines are logged by a thread. `kept` is a duplicate of it as it was before."""
 
     def __init__(self, descriptor: int, kept: int, read: int) -> None:
         self.kept = kept
@@ -90,7 +90,7 @@ class Capture:
         self._thread.start()
 
     def take_over_stderr(self) -> None:
-        """Let Python's own stderr, and its report of a crash, go where the descriptor led before."""
+        """Let Python's own stderr, and its report of a crash, use the former descriptor."""
         raw = os.fdopen(self.kept, "wb", buffering=0, closefd=False)
         sys.stderr = io.TextIOWrapper(raw, errors="backslashreplace", line_buffering=True, write_through=True)
         faulthandler.enable(file=self.kept)
