@@ -1,7 +1,7 @@
 // The table of campaigns: filtered, sorted, and changed only in cells whose content has changed.
 
 import { arrange, byId, choices, make, mark, meter, say, show } from "./dom.js";
-import { count, length, plural, rate, visible } from "./words.js";
+import { count, duration, plural, rate, visible } from "./words.js";
 
 const STATES = ["held", "parked", "cooling", "flowing"];
 const FIRST = 50, MORE = 200;
@@ -20,7 +20,7 @@ const COLUMNS = [
 
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 /** The text that a search looks through: the id, the name and the tags. */
-const sought = (row) => [row.campaign_id, row.name, ...row.tags.map(([key, value]) => `${key}=${value}`)].join("\n").toLowerCase();
+const searchText = (row) => [row.campaign_id, row.name, ...row.tags.map(([key, value]) => `${key}=${value}`)].join("\n").toLowerCase();
 const others = (row) => row.counts[1] + row.counts[2] + row.counts[3] + row.counts[4];
 
 export class Campaigns {
@@ -35,11 +35,11 @@ export class Campaigns {
     this.body = byId("campaign-rows");
     this.states = choices(byId("states"), [["all", "All"], ...STATES.map((state) => [state, capital(state)])], "all", (state) => {
       this.state = state;
-      this.#anew();
+      this.#rebuild();
     });
     this.#head();
-    byId("find").addEventListener("input", () => this.#anew());
-    byId("campaign-more").addEventListener("click", () => { this.limit += MORE; this.#anew(false); });
+    byId("find").addEventListener("input", () => this.#rebuild());
+    byId("campaign-more").addEventListener("click", () => { this.limit += MORE; this.#rebuild(false); });
     // Rows keep their places while the pointer is over them, so that nobody presses another campaign's button.
     const table = byId("campaign-table");
     table.addEventListener("pointerenter", () => { this.pointed = true; });
@@ -59,7 +59,7 @@ export class Campaigns {
   /** Move the focus to the buttons of a campaign, if its row is shown. */
   focus(id) { this.rows.get(id)?.focus(); }
 
-  #anew(fromStart = true) {
+  #rebuild(fromStart = true) {
     if (fromStart) this.limit = FIRST;
     if (!this.model) return;
     this.order = this.#ordered();
@@ -70,7 +70,7 @@ export class Campaigns {
     const wanted = byId("find").value.trim().toLowerCase();
     const found = [...this.model.campaigns.values()].filter((row) =>
       (this.state === "all" || row.state === this.state)
-      && (!wanted || sought(row).includes(wanted)));
+      && (!wanted || searchText(row).includes(wanted)));
     const [, , of] = COLUMNS.find(([name]) => name === this.sort.column);
     const way = this.sort.order === "ascending" ? 1 : -1;
     found.sort((one, other) => {
@@ -93,10 +93,10 @@ export class Campaigns {
     arrange(this.body, elements);
     const keep = new Set(shown);
     for (const id of this.rows.keys()) if (!keep.has(id)) this.rows.delete(id);
-    this.#around(known.length, shown.length);
+    this.#showAroundTable(known.length, shown.length);
   }
 
-  #around(known, shown) {
+  #showAroundTable(known, shown) {
     const none = byId("campaign-none");
     show(none, !known);
     say(none, this.model.campaigns.size ? "No campaign matches." : "No dial request has arrived yet. A campaign appears with its first one.");
@@ -122,7 +122,7 @@ export class Campaigns {
         const turned = this.sort.order === "ascending" ? "descending" : "ascending";
         this.sort = { column: name, order: this.sort.column === name ? turned : order };
         for (const [each, other] of cells) this.#markSort(each, other);
-        this.#anew(false);
+        this.#rebuild(false);
       });
       return [cell, name];
     });
@@ -173,7 +173,7 @@ class Row {
     this.#number(this.queue, row.queued);
     this.meter.set(row.queued / largest);
     this.#number(this.flight, row.in_flight);
-    say(this.wait, row.waiting_since === null ? "–" : length(model.at - row.waiting_since));
+    say(this.wait, row.waiting_since === null ? "–" : duration(model.at - row.waiting_since));
     say(this.rate, rate(row.rate));
     this.#number(this.accepted, row.counts[0]);
     this.#number(this.others, others(row));
@@ -214,16 +214,16 @@ function why(row, at) {
   if (row.hold) {
     const answers = row.answering ? "new requests are answered HELD" : "new requests wait";
     const reason = row.hold.reason ? `“${visible(row.hold.reason)}”, ` : "";
-    return `${reason}${visible(row.hold.caller)}, ${length(at - row.hold.at)} ago; ${answers} until it is released`;
+    return `${reason}${visible(row.hold.caller)}, ${duration(at - row.hold.at)} ago; ${answers} until it is released`;
   }
-  if (row.state === "flowing") return row.last ? deed(row.last, at) : "";
-  const since = row.since === null ? "" : `${SHORT[row.reason] ?? row.reason} for ${length(at - row.since)}: `;
-  const next = row.until !== null && row.until > at ? `, in ${length(row.until - at)}` : "";
+  if (row.state === "flowing") return row.last ? lastAction(row.last, at) : "";
+  const since = row.since === null ? "" : `${SHORT[row.reason] ?? row.reason} for ${duration(at - row.since)}: `;
+  const next = row.until !== null && row.until > at ? `, in ${duration(row.until - at)}` : "";
   return `${since}${visible(row.detail)}${next}`;
 }
 
-function deed(last, at) {
+function lastAction(last, at) {
   const done = { hold: "held", release: "released", purge: `purged of ${plural(last.answered, "dial request")}` }[last.kind];
   const reason = last.reason ? `, “${visible(last.reason)}”` : "";
-  return `${done} by ${visible(last.caller)}, ${length(at - last.at)} ago${reason}`;
+  return `${done} by ${visible(last.caller)}, ${duration(at - last.at)} ago${reason}`;
 }

@@ -1,9 +1,9 @@
 // The strip of figures at the top: the present state.
 
 import { make, meter, say } from "./dom.js";
-import { count, length, plural, rate, visible } from "./words.js";
+import { count, duration, plural, rate, visible } from "./words.js";
 
-const LATELY_S = 10;
+const RECENT_S = 10;
 
 class Figure {
   constructor(parent, name, aMeter = null) {
@@ -33,25 +33,25 @@ export class Figures {
     this.goodput = new Figure(parent, "Goodput");
     this.waiting = new Figure(parent, "Waiting", meter(true));
     this.oldest = new Figure(parent, "Oldest wait");
-    this.still = new Figure(parent, "Not flowing");
+    this.notFlowing = new Figure(parent, "Not flowing");
     this.callers = new Figure(parent, "Streams");
   }
 
   show(model) {
     const { totals } = model;
-    const calls = model.lately(LATELY_S, (point) => point.calls.reduce((sum, each) => sum + each, 0));
+    const calls = model.recentRate(RECENT_S, (point) => point.calls.reduce((sum, each) => sum + each, 0));
     const cut = totals.rate < totals.ceiling ? `, cut to ${rate(totals.rate)}` : "";
     const quota = totals.ceiling ? `of ${rate(totals.ceiling)}/s quota${cut}` : "no limit is set";
     this.calls.set(rate(calls), "/s", quota, { share: totals.ceiling ? calls / totals.ceiling : 0 });
-    const goodput = model.lately(LATELY_S, (point) => point.accepted);
-    const replayed = model.lately(LATELY_S, (point) => point.replayed);
+    const goodput = model.recentRate(RECENT_S, (point) => point.accepted);
+    const replayed = model.recentRate(RECENT_S, (point) => point.replayed);
     const fill = calls > 0 ? ` · ${rate(goodput / calls)} a call` : "";
     const again = replayed > 0 ? ` · ${rate(replayed)}/s replayed` : "";
-    this.goodput.set(rate(goodput), "accepted/s", `over ${LATELY_S} s${fill}${again}`);
+    this.goodput.set(rate(goodput), "accepted/s", `over ${RECENT_S} s${fill}${again}`);
     const inCalls = `${plural(totals.in_flight, "more", "more")} in ${plural(totals.calls_in_flight, "call")}`;
     this.waiting.set(count(totals.queued), "", inCalls, { share: totals.outstanding / totals.room });
     this.#showOldest(model);
-    this.#showStill(totals);
+    this.#showNotFlowing(totals);
     this.callers.set(count(totals.streams), "", `from ${plural(totals.callers, "caller")}`);
   }
 
@@ -62,15 +62,15 @@ export class Figures {
       if (oldest === null || campaign.waiting_since < oldest.waiting_since) oldest = campaign;
     }
     if (oldest === null) this.oldest.set("none", "", "nothing waits");
-    else this.oldest.set(length(model.at - oldest.waiting_since), "", `in ${visible(oldest.campaign_id)}`);
+    else this.oldest.set(duration(model.at - oldest.waiting_since), "", `in ${visible(oldest.campaign_id)}`);
   }
 
-  #showStill(totals) {
+  #showNotFlowing(totals) {
     const { flowing, ...others } = totals.campaigns;
-    const still = Object.values(others).reduce((sum, each) => sum + each, 0);
+    const notFlowing = Object.values(others).reduce((sum, each) => sum + each, 0);
     const words = Object.entries(others).filter(([, number]) => number)
       .map(([state, number]) => `${count(number)} ${state}`).join(", ");
-    const all = plural(still + flowing, "campaign");
-    this.still.set(count(still), `of ${all}`, words || "all flow", { bad: still > 0 });
+    const all = plural(notFlowing + flowing, "campaign");
+    this.notFlowing.set(count(notFlowing), `of ${all}`, words || "all flow", { bad: notFlowing > 0 });
   }
 }

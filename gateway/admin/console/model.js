@@ -51,7 +51,7 @@ export class Model {
   epochOf(instant) { return this.epoch + (instant - this.at); }
 
   /** The sum of a field's parts a second, over the last `seconds`. */
-  lately(seconds, of) {
+  recentRate(seconds, of) {
     const recent = this.points.filter((point) => point.at > this.at - seconds);
     const lasted = recent.reduce((sum, point) => sum + point.seconds, 0);
     return lasted ? recent.reduce((sum, point) => sum + of(point), 0) / lasted : 0;

@@ -6,12 +6,12 @@ import { rate } from "./words.js";
 const HEIGHT = 168;
 const TOP = 10, RIGHT = 6, BOTTOM = 20, LEFT = 34;
 
-const ROOFS = [[1, 5], [1.2, 3], [1.5, 3], [2, 4], [2.4, 4], [3, 3], [4, 4], [5, 5], [6, 3], [8, 4], [10, 5]];
+const AXIS_TOPS = [[1, 5], [1.2, 3], [1.5, 3], [2, 4], [2.4, 4], [3, 3], [4, 4], [5, 5], [6, 3], [8, 4], [10, 5]];
 
-/** A round number at or above `most`, and a number of steps to it that are round too. */
-function roof(most) {
-  const size = 10 ** Math.floor(Math.log10(most));
-  const [round, steps] = ROOFS.find(([each]) => each * size >= most * 1.0001);
+/** A round number at or above `largest`, and a number of steps whose values are round too. */
+function axisTop(largest) {
+  const size = 10 ** Math.floor(Math.log10(largest));
+  const [round, steps] = AXIS_TOPS.find(([each]) => each * size >= largest * 1.0001);
   return { top: round * size, steps };
 }
 
@@ -25,15 +25,15 @@ export class Plot {
    * `series` are stacked: {name, style, of(bucket)}; `lines` are {name, style, of(bucket), shown(buckets)}.
    * `onCursor` gets the position of the pointer as a share of the width, or null.
    */
-  constructor(parent, { title, unit, series, lines, least }, onCursor, onStep) {
-    Object.assign(this, { title, series, lines, least, buckets: [], cursor: null, width: 400 });
+  constructor(parent, { title, unit, series, lines, minimum }, onCursor, onStep) {
+    Object.assign(this, { title, series, lines, minimum, buckets: [], cursor: null, width: 400 });
     this.svg = draw("svg", { role: "img", tabindex: "0", "aria-label": `${title}, ${unit}` });
     this.grid = draw("g");
     this.columns = series.map((each) => draw("path", { class: each.style }));
     this.strokes = lines.map((each) => draw("path", { class: each.style }));
-    this.needle = draw("path", { class: "cursor" });
+    this.cursorLine = draw("path", { class: "cursor" });
     this.empty = draw("text", { class: "empty" });
-    this.svg.append(this.grid, ...this.columns, ...this.strokes, this.needle, this.empty);
+    this.svg.append(this.grid, ...this.columns, ...this.strokes, this.cursorLine, this.empty);
     const heading = make("h3", "", `${title} `, make("small", "", unit));
     this.legend = make("ul", "legend");
     this.keys = [...series, ...lines].map((each) => this.#key(each));
@@ -63,20 +63,20 @@ export class Plot {
   draw() {
     if (!this.seconds) return;
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
-    const { top, steps } = this.#roof();
+    const { top, steps } = this.#axisTop();
     this.x = (share) => LEFT + share * (this.width - LEFT - RIGHT);
     this.y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
     this.#drawGrid(top, steps);
     this.#drawColumns();
     this.#drawLines();
     this.#drawCursor();
-    this.#tell();
+    this.#showValues();
   }
 
-  #roof() {
+  #axisTop() {
     const stacked = this.buckets.map((bucket) => (bucket ? this.series.reduce((sum, each) => sum + each.of(bucket), 0) : 0));
     const lined = this.lines.flatMap((line) => this.buckets.map((bucket) => (bucket && this.#lined(line) ? line.of(bucket) : 0)));
-    return roof(Math.max(this.least, ...stacked, ...lined));
+    return axisTop(Math.max(this.minimum, ...stacked, ...lined));
   }
 
   #lined(line) { return line.shown(this.buckets.filter(Boolean)); }
@@ -142,7 +142,7 @@ export class Plot {
   #drawCursor() {
     const index = this.#index();
     const x = index === null ? 0 : Math.round(this.x((index + 0.5) / this.buckets.length)) + 0.5;
-    this.needle.setAttribute("d", index === null ? "" : `M${x} ${TOP}V${HEIGHT - BOTTOM}`);
+    this.cursorLine.setAttribute("d", index === null ? "" : `M${x} ${TOP}V${HEIGHT - BOTTOM}`);
   }
 
   #index() {
@@ -150,7 +150,7 @@ export class Plot {
     return Math.min(this.buckets.length - 1, Math.max(0, Math.floor(this.cursor * this.buckets.length)));
   }
 
-  #tell() {
+  #showValues() {
     const index = this.#index();
     const bucket = index === null ? this.buckets.findLast(Boolean) : this.buckets[index];
     for (const key of this.keys) {

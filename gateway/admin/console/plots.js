@@ -5,14 +5,14 @@ import { Plot } from "./plot.js";
 import { timeOfDay } from "./words.js";
 
 const ITEMS = 25; // dial requests in a call at most
-const STRETCHES = [[120, "2 minutes", 1], [300, "5 minutes", 3], [600, "10 minutes", 5]];
+const PERIODS = [[120, "2 minutes", 1], [300, "5 minutes", 3], [600, "10 minutes", 5]];
 const OUTCOMES = ["rejected", "expired", "not accepted", "unknown"];
 
 const limited = (buckets) => buckets.some((bucket) => bucket.ceiling > 0);
 const isCut = (bucket) => bucket.rate < bucket.ceiling - 0.005;
 
 const CALLS = {
-  title: "Calls against the quota", unit: "a second, as they end", least: 1,
+  title: "Calls against the quota", unit: "a second, as they end", minimum: 1,
   series: [
     { name: "answered", style: "s-blue", of: (bucket) => bucket.calls[0] },
     { name: "throttled", style: "s-amber", of: (bucket) => bucket.calls[1] },
@@ -24,12 +24,12 @@ const CALLS = {
   ],
 };
 const GOODPUT = {
-  title: "Goodput", unit: "accepted a second", least: 1,
+  title: "Goodput", unit: "accepted a second", minimum: 1,
   series: [{ name: "accepted", style: "s-blue", of: (bucket) => bucket.accepted }],
   lines: [{ name: "if every call is full", style: "l-limit", of: (bucket) => bucket.ceiling * ITEMS, shown: limited }],
 };
 const OTHERS = {
-  title: "Answered otherwise", unit: "a second", least: 1,
+  title: "Answered otherwise", unit: "a second", minimum: 1,
   series: [
     ...["s-violet", "s-amber", "s-grey", "s-red"].map((style, index) => ({
       name: OUTCOMES[index], style, of: (bucket) => bucket.answers[index + 1],
@@ -43,13 +43,13 @@ export class Plots {
   constructor() {
     this.cursor = null;
     this.model = null;
-    [this.stretch, , this.step] = STRETCHES[0];
+    [this.period, , this.step] = PERIODS[0];
     const parent = byId("plots");
     this.plots = [CALLS, GOODPUT, OTHERS].map(
       (what) => new Plot(parent, what, (share) => this.point(share), (event, plot) => this.#walk(event, plot)),
     );
-    choices(byId("stretch"), STRETCHES.map(([seconds, words]) => [seconds, words]), this.stretch, (seconds) => {
-      [this.stretch, , this.step] = STRETCHES.find(([each]) => each === seconds);
+    choices(byId("period"), PERIODS.map(([seconds, words]) => [seconds, words]), this.period, (seconds) => {
+      [this.period, , this.step] = PERIODS.find(([each]) => each === seconds);
       this.point(null);
       if (this.model) this.show(this.model);
     });
@@ -57,8 +57,8 @@ export class Plots {
 
   show(model) {
     this.model = model;
-    this.buckets = bucketed(model, this.stretch, this.step);
-    for (const plot of this.plots) plot.show(this.buckets, this.stretch);
+    this.buckets = bucketed(model, this.period, this.step);
+    for (const plot of this.plots) plot.show(this.buckets, this.period);
     this.#sayInstant();
   }
 
@@ -81,14 +81,14 @@ export class Plots {
 
   #sayInstant() {
     if (this.cursor === null || !this.model) { say(byId("instant"), ""); return; }
-    const ago = (1 - this.cursor) * this.stretch;
+    const ago = (1 - this.cursor) * this.period;
     say(byId("instant"), `at ${timeOfDay(this.model.epoch - ago)}`);
   }
 }
 
 /** Put points, one a second, into buckets of `step`; a rate is a sum divided by the time of the bucket. */
-function bucketed(model, stretch, step) {
-  const number = stretch / step;
+function bucketed(model, period, step) {
+  const number = period / step;
   const newest = Math.floor((model.points.at(-1)?.number ?? 0) / step);
   const sums = new Array(number).fill(null);
   for (const point of model.points) {

@@ -14,7 +14,7 @@ export const plural = (number, one, many = `${one}s`) => `${count(number)} ${num
 export const timeOfDay = (epochS) => clock.format(epochS * 1000);
 
 /** A duration in its two largest units. */
-export function length(seconds) {
+export function duration(seconds) {
   const s = Math.max(0, seconds);
   if (s < 10) return `${tenth.format(s)} s`;
   if (s < 60) return `${Math.floor(s)} s`;
