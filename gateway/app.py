@@ -98,7 +98,7 @@ class Gateway:
         return self.replica.engine
 
     @property
-    def kept(self) -> int:
+    def requests_in_memory(self) -> int:
         """How many dial requests take memory: outstanding ones, and those with an answer not handed over yet.
 
         A campaign that is refused may answer 200,000 at once, which their callers read during some seconds.
@@ -134,7 +134,7 @@ class Gateway:
     def _begin_tasks(self) -> None:
         begin, dispatcher = self._tasks.begin, self.replica.dispatcher
         self._shutdown.dispatching = begin(dispatcher.run(), "dispatcher", endless=True)
-        begin(keep_tidy(lambda: self.kept), "tidying", endless=True)
+        begin(keep_tidy(lambda: self.requests_in_memory), "tidying", endless=True)
         for watch in (
             self.admin.monitoring.watch_lag(),
             self.admin.monitoring.push(),

@@ -36,7 +36,7 @@ class AwsClock:
         self._behind: deque[float] = deque([0.0], maxlen=AGREE)
         self._known = False
 
-    def heard(self, date: object) -> None:
+    def observe(self, date: object) -> None:
         """Take the `Date` of a reply of AWS; text that is not a date is ignored."""
         at = _instant(date)
         if at is not None:
@@ -56,7 +56,7 @@ class AwsClock:
         return behind_s if abs(behind_s) >= WRONG_FROM_S else 0.0
 
     @property
-    def surely_behind_s(self) -> float:
+    def confirmed_behind_s(self) -> float:
         """The same, if the last replies agree; otherwise 0."""
         with self._lock:
             offsets = list(self._behind)

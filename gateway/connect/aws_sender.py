@@ -49,7 +49,7 @@ class AwsSender:
     @property
     def clock_behind_s(self) -> float:
         """Seconds by which the local clock is behind AWS's, 0 unless the last replies agree on it."""
-        return self._clock.surely_behind_s
+        return self._clock.confirmed_behind_s
 
     @property
     def has_credentials(self) -> bool:

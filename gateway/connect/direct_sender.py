@@ -137,7 +137,7 @@ class DirectConnect(AwsSender):
         """Return the content of a reply. Raises `CallFailure` for an error reply."""
         request_id = reply.headers.get("x-amzn-requestid")
         if request_id:  # otherwise a proxy may have answered, with its own clock
-            self._clock.heard(reply.headers.get("date"))
+            self._clock.observe(reply.headers.get("date"))
         if reply.status >= 300:
             raise of_answer(self._error(call, reply))
         content = _json(reply.body)

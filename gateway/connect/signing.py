@@ -47,10 +47,10 @@ def sign_by(clock: AwsClock, client: Any, credentials: Callable[[], Any]) -> Non
     `credentials` returns the credentials for botocore's signer, None if there are none.
     """
 
-    def heard(response_dict: Mapping[str, Any] | None, **_: object) -> None:
+    def observe_date(response_dict: Mapping[str, Any] | None, **_: object) -> None:
         headers = response_dict["headers"] if response_dict is not None else {}
         if headers.get("x-amzn-requestid"):  # otherwise a proxy may have answered, with its own clock
-            clock.heard(headers.get("date"))
+            clock.observe(headers.get("date"))
 
     def choose(**_: object) -> object:
         return botocore.UNSIGNED if clock.behind_s else None
@@ -64,6 +64,6 @@ def sign_by(clock: AwsClock, client: Any, credentials: Callable[[], Any]) -> Non
             ClockedSigV4(frozen, signing_name, region_name, clock.stamp()).add_auth(request)
 
     service = client.meta.service_model.service_id.hyphenize()
-    client.meta.events.register(f"response-received.{service}", heard)
+    client.meta.events.register(f"response-received.{service}", observe_date)
     client.meta.events.register(f"choose-signer.{service}", choose)
     client.meta.events.register(f"before-sign.{service}", sign)

@@ -86,7 +86,7 @@ class FleetSnapshots(StatusSnapshots):
             attempts += 1
             await self._pause(ASKED_EVERY_S)
         others = [(name, rows[row.campaign_id]) for name, rows in self._by_name() if row.campaign_id in rows]
-        return merged_row([(self._control.here.name, row), *others])
+        return merged_row([(self._control.this_member.name, row), *others])
 
     def outdated(self) -> None:
         """Note that a campaign was changed, so that the next snapshots and reports show it."""
@@ -112,7 +112,7 @@ class FleetSnapshots(StatusSnapshots):
         if len(chosen) > CAMPAIGNS_REPORTED:
             chosen = heapq.nlargest(CAMPAIGNS_REPORTED, chosen, key=_weight)
         report = await self.parts.run(fleet_report.written(chosen, self._control.clock))
-        await self._store.publish(self._control.here.member, report, KEPT_S)
+        await self._store.publish(self._control.this_member.member, report, KEPT_S)
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class FleetSnapshots(StatusSnapshots):
             if self._now() - self._read_at >= KEPT_S:
                 self._raw, self._reports = {}, {}
             return False
-        raw.pop(self._control.here.member, None)
+        raw.pop(self._control.this_member.member, None)
         reports: dict[str, Report] = {}
         for member, report in raw.items():
             if report == self._raw.get(member) and member in self._reports:
@@ -184,10 +184,12 @@ class FleetSnapshots(StatusSnapshots):
 
     def _fleet_rows(self, before: Mapping[str, CampaignRow]) -> Rows:
         self._own = yield from self._own_rows(self._own)
-        return (yield from merged_rows([(self._control.here.name, self._own), *self._by_name()], before))
+        return (
+            yield from merged_rows([(self._control.this_member.name, self._own), *self._by_name()], before)
+        )
 
     def _replicas_seen(self) -> tuple[ReplicaSeen, ...]:
-        here = ReplicaSeen(self._control.here.name, reported=True)
+        here = ReplicaSeen(self._control.this_member.name, reported=True)
         others = [ReplicaSeen(each.name, each.member in self._reports) for each in self._control.others()]
         return tuple(sorted([here, *others]))
 

@@ -42,7 +42,7 @@ class Ledger(Protocol):
         """Count tokens without a record as in doubt until an instant."""
         ...
 
-    def heard(self, now: float) -> None:
+    def beat_answered(self, now: float) -> None:
         """Note that the shared state has answered a beat."""
         ...
 
@@ -172,7 +172,7 @@ class Claims:
         A new epoch means that records may be lost. `epoch_age_s` is for how long it has lasted.
         """
         now = self._now()
-        self._ledger.heard(now)
+        self._ledger.beat_answered(now)
         self._questions.answers()
         changed = self._doubts.seen(now, members, self._replay_window_s, epoch_age_s)
         if changed:

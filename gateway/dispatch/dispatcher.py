@@ -320,7 +320,7 @@ class Dispatcher:
         for waiter in decision.departed:
             self._telemetry.dropped(waiter.span)
         if decision.dropped:
-            self._telemetry.left(decision.dropped)
+            self._telemetry.dropped_unsent(decision.dropped)
         for source, campaign_id, notice in decision.notices:
             source.owner.notify(campaign_id, notice)
         for change in decision.changes:

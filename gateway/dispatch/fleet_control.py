@@ -123,7 +123,7 @@ class FleetControl:
         """Return what the next beat tells and asks."""
         self._holds.requested()
         self._sent = ControlRequest(
-            member=self.here.member,
+            member=self.this_member.member,
             seen=self._holds.seen,
             recorded=self._holds.carried_out,
             answered=dict(self._counts),
@@ -169,7 +169,7 @@ class FleetControl:
         self._looking_until = self._now() + LOOKING_S
 
     @property
-    def here(self) -> Member:
+    def this_member(self) -> Member:
         """The member that this replica is."""
         return self._fleet.member
 
@@ -180,7 +180,7 @@ class FleetControl:
 
     def others(self) -> list[Member]:
         """Return the other replicas of the fleet, those that are lost included."""
-        here = self.here.member
+        here = self.this_member.member
         return [member for member in self._fleet.members if member.member != here]
 
     # --- for operators ------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class FleetControl:
             work = self._carry_out(self._holds.hold_here(action))
         else:
             work = self._carry_out(Changes(purged=(action,)))
-        here = self.here.name
+        here = self.this_member.name
         others = tuple(sorted(member.name for member in self.others()))
         return ActionResult(await total(work), (here,), others, only_here=True)
 
@@ -228,7 +228,7 @@ class FleetControl:
         `began_with` are the other members when the action was requested. One of them that has not carried it
         out is named even if it is no longer a member: it may be alive without reaching the store.
         """
-        confirmed, unconfirmed = [self.here.name], list[str]()
+        confirmed, unconfirmed = [self.this_member.name], list[str]()
         others = {member.member: member for member in [*began_with, *self.others()]}
         for member in others.values():
             seen = self._seen_by.get(member.member, 0) >= version

@@ -191,7 +191,7 @@ class Telemetry:
             ended.add_event("dropped")
             ended.end()
 
-    def left(self, dropped: int) -> None:
+    def dropped_unsent(self, dropped: int) -> None:
         """Note that so many dial requests were dropped unsent, since their caller is gone."""
         if self._counters is not None:
             self._counters.dropped += dropped

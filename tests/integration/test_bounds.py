@@ -157,10 +157,10 @@ async def test_a_caller_that_does_not_read_blocks_itself() -> None:
         blocked.set()
         assert verdicts(await world.ask(*dials(50))) == ["ACCEPTED"] * 50
         # Its answers count as memory, so no full garbage collection visits them.
-        assert world.gateway.engine.outstanding == 0 < world.gateway.kept <= 500
+        assert world.gateway.engine.outstanding == 0 < world.gateway.requests_in_memory <= 500
         results = await caller.rest()
         await sending
-        await until(lambda: world.gateway.kept == 0)
+        await until(lambda: world.gateway.requests_in_memory == 0)
         assert [result.index for result in results] == list(range(sent[0]))
 
 

@@ -72,7 +72,7 @@ class FleetLedger:
         self._limited = LimitedCalls(self._calls, self.denials, scheduler, completion)
 
     @property
-    def kept(self) -> int:
+    def kept_count(self) -> int:
         """How many calls and entries are kept here; 0 soon after the last answer, or memory would leak."""
         return len(self._calls) + len(self.denials) + len(self._queue)
 
@@ -107,7 +107,7 @@ class FleetLedger:
         self._doubt_until = until
         self._calls.doubt()
 
-    def heard(self, now: float) -> None:
+    def beat_answered(self, now: float) -> None:
         """Note that the shared state has answered a beat."""
         self._beat_at = now
 

@@ -230,7 +230,7 @@ class FleetPermits:
         if reply.name_taken:
             self._shut_out()
             return
-        self._trust.replied(now - sent_at, heard=self._heard_at is not None)
+        self._trust.replied(now - sent_at, had_reply=self._heard_at is not None)
         if not self._trust:
             self._permits.returned.update({grant.number: grant.count for grant in reply.permits})
             return
@@ -250,7 +250,7 @@ class FleetPermits:
 
     def tick_failed(self, now: float) -> None:
         """Note that the last tick was not answered; it is repeated."""
-        self._trust.failed(heard=self._heard_at is not None)
+        self._trust.failed(had_reply=self._heard_at is not None)
         self._advance(now)
 
     # --- implementation -------------------------------------------------------------------------------

@@ -24,18 +24,18 @@ class StoreTrust:
     def __bool__(self) -> bool:
         return self._trusted
 
-    def replied(self, after_s: float, *, heard: bool) -> None:
-        """Note a reply that took `after_s` seconds. `heard`: a reply has been used since the start."""
-        self._note(good=after_s <= SLOW_S, heard=heard)
+    def replied(self, after_s: float, *, had_reply: bool) -> None:
+        """Note a reply that took `after_s` seconds. `had_reply`: a reply has been used since the start."""
+        self._note(good=after_s <= SLOW_S, had_reply=had_reply)
 
-    def failed(self, *, heard: bool) -> None:
+    def failed(self, *, had_reply: bool) -> None:
         """Note that a tick was not answered."""
-        self._note(good=False, heard=heard)
+        self._note(good=False, had_reply=had_reply)
 
-    def _note(self, *, good: bool, heard: bool) -> None:
+    def _note(self, *, good: bool, had_reply: bool) -> None:
         ticks = self._last_ticks
         ticks.append(good)
         if not self._trusted:
             self._trusted = sum(ticks) >= GOOD_TICKS and all(list(ticks)[-GOOD_TICKS:])
-        elif heard:
+        elif had_reply:
             self._trusted = ticks.count(False) < BAD_TICKS

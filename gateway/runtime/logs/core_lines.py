@@ -70,19 +70,19 @@ def hint(text: str) -> str | None:
 
 def capture(descriptor: int) -> "Capture":
     """Log what is written to a descriptor from now on. The result keeps the former one."""
-    kept = os.dup(descriptor)
+    former = os.dup(descriptor)
     read, write = os.pipe()
     os.set_blocking(write, False)
     os.dup2(write, descriptor)
     os.close(write)
-    return Capture(descriptor, kept, read)
+    return Capture(descriptor, former, read)
 
 
 class Capture:
-    """A descriptor whose lines are logged by a thread. `kept` is a duplicate of it as it was before."""
+    """A descriptor whose lines are logged by a thread. `former` is a duplicate of it as it was before."""
 
-    def __init__(self, descriptor: int, kept: int, read: int) -> None:
-        self.kept = kept
+    def __init__(self, descriptor: int, former: int, read: int) -> None:
+        self.former = former
         self._descriptor = descriptor
         self._read = read
         log.setLevel(logging.INFO)  # what the core says without being asked is worth a line
@@ -91,13 +91,13 @@ class Capture:
 
     def take_over_stderr(self) -> None:
         """Let Python's own stderr, and its report of a crash, use the former descriptor."""
-        raw = os.fdopen(self.kept, "wb", buffering=0, closefd=False)
+        raw = os.fdopen(self.former, "wb", buffering=0, closefd=False)
         sys.stderr = io.TextIOWrapper(raw, errors="backslashreplace", line_buffering=True, write_through=True)
-        faulthandler.enable(file=self.kept)
+        faulthandler.enable(file=self.former)
 
     def end(self, timeout_s: float) -> None:
         """Log what was written so far, for so many seconds at most. Further lines are not logged."""
-        os.dup2(self.kept, self._descriptor)  # closes the pipe's last end for writing
+        os.dup2(self.former, self._descriptor)  # closes the pipe's last end for writing
         self._thread.join(timeout_s)
 
     def _run(self) -> None:

@@ -60,7 +60,7 @@ def capture_core() -> None:
     if _State.writer is not None and _State.core is None:
         _State.core = capture(STDERR)
         _State.core.take_over_stderr()
-        _State.writer.redirect(writing_to(_State.core.kept))
+        _State.writer.redirect(writing_to(_State.core.former))
         atexit.register(end_of_core)  # before `flush`, which was registered earlier
 
 

@@ -36,7 +36,7 @@ def join(state: QuotaState, now: int, request: TickRequest) -> MemberState:
     return _add(state, now, request.member, request.name, request.settings)
 
 
-def hear(state: QuotaState, now: int, member: MemberState, request: TickRequest) -> None:
+def note_replies(state: QuotaState, now: int, member: MemberState, request: TickRequest) -> None:
     """Note what a tick says about the replies that its member has received."""
     if request.epoch == state.epoch:
         _acknowledge(member, request)

@@ -88,7 +88,7 @@ def _renew(state: QuotaState, now: int, replication: str) -> None:
 
 def _exchange(state: QuotaState, now: int, member: MemberState, request: TickRequest) -> TickReply:
     """Take a member's report, assign permits, and return what the member gets."""
-    membership.hear(state, now, member, request)
+    membership.note_replies(state, now, member, request)
     membership.note_lost(state, now, request)
     _take_report(state, now, member, request)
     if request.leaving:

@@ -67,7 +67,7 @@ local function introduce(now)
     end
 end
 
-local function hear(now, member)
+local function note_replies(now, member)
     if request.epoch == state.epoch then
         acknowledge(member)
     elseif not member.ticked then

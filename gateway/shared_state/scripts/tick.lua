@@ -179,7 +179,7 @@ local function reply_to(now, member, settings, differing)
 end
 
 local function exchange(now, member)
-    hear(now, member)
+    note_replies(now, member)
     note_lost(now)
     take_report(now, member)
     if request.leaving then

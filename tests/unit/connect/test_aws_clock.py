@@ -20,14 +20,14 @@ def heard(*behind_s: float) -> AwsClock:
     """Return a clock after replies that show the local clock that many seconds behind."""
     clock = AwsClock(lambda: LOCAL_S)
     for seconds in behind_s:
-        clock.heard(formatdate(LOCAL_S + seconds, usegmt=True))
+        clock.observe(formatdate(LOCAL_S + seconds, usegmt=True))
     return clock
 
 
 def test_nothing_heard() -> None:
     """Before the first reply of AWS, the local clock is used."""
     clock = heard()
-    assert (clock.behind_s, clock.surely_behind_s, clock.known) == (0.0, 0.0, False)
+    assert (clock.behind_s, clock.confirmed_behind_s, clock.known) == (0.0, 0.0, False)
     assert clock.stamp() == "20270115T080000Z"
 
 
@@ -35,21 +35,21 @@ def test_nothing_heard() -> None:
 def test_a_clock_that_is_wrong(behind_s: float) -> None:
     """For signatures the last reply counts; for expiries some in a row must agree."""
     clock = heard(behind_s)
-    assert (clock.behind_s, clock.surely_behind_s, clock.known) == (behind_s, 0.0, True)
-    assert heard(*[behind_s] * AGREE).surely_behind_s == behind_s
-    assert heard(*[behind_s] * AGREE, 0.0).surely_behind_s == 0.0
+    assert (clock.behind_s, clock.confirmed_behind_s, clock.known) == (behind_s, 0.0, True)
+    assert heard(*[behind_s] * AGREE).confirmed_behind_s == behind_s
+    assert heard(*[behind_s] * AGREE, 0.0).confirmed_behind_s == 0.0
 
 
 def test_one_odd_reply_changes_no_expiry() -> None:
     """A single reply with another time neither begins nor continues a correction."""
-    assert heard(0.0, 0.0, 86_400.0, 0.0, 0.0).surely_behind_s == 0.0
-    assert heard(600.0, 600.0, 86_400.0).surely_behind_s == 0.0
+    assert heard(0.0, 0.0, 86_400.0, 0.0, 0.0).confirmed_behind_s == 0.0
+    assert heard(600.0, 600.0, 86_400.0).confirmed_behind_s == 0.0
 
 
 def test_a_clock_that_is_about_right() -> None:
     """A difference that may be the travel time of a reply is ignored."""
     clock = heard(*[WRONG_FROM_S - 1.0] * AGREE)
-    assert (clock.behind_s, clock.surely_behind_s) == (0.0, 0.0)
+    assert (clock.behind_s, clock.confirmed_behind_s) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_clock_that_is_about_right() -> None:
 def test_a_date_that_is_none(date: object) -> None:
     """A header that is not a date changes nothing."""
     clock = AwsClock(lambda: LOCAL_S)
-    clock.heard(date)
+    clock.observe(date)
     assert not clock.known
 
 

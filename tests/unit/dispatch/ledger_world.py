@@ -34,7 +34,7 @@ class Ledger:
     def doubt(self, now: float, until: float) -> None:
         self.doubts.append(until)
 
-    def heard(self, now: float) -> None:
+    def beat_answered(self, now: float) -> None:
         pass
 
 

@@ -294,7 +294,7 @@ def test_no_denial_is_given_while_records_may_be_lost(store: Store) -> None:
 def test_no_denial_is_given_while_beats_are_not_answered(store: Store) -> None:
     a = Replica(store, "a")
     hold(a)
-    a.ledger.heard(NOW)
+    a.ledger.beat_answered(NOW)
     first = a.begin(NOW, "t")
     a.poll(NOW)
     late = NOW + SILENT_S + 0.1  # the store may be back, but other replicas have not written their results

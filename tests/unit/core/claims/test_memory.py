@@ -14,7 +14,7 @@ def end(replica: Replica, now: float) -> None:
         now += later
         replica.poll(now)
     assert replica.engine.outstanding == 0
-    assert replica.ledger.kept == 0
+    assert replica.ledger.kept_count == 0
     assert replica.ledger.deadline() is None
     assert replica.engine.outstanding_bytes == 0
 
@@ -27,7 +27,7 @@ def test_nothing_is_kept_after_calls_replays_and_throttles() -> None:
     b.begin(NOW, *many(200))
     batches = b.poll(NOW).batches
     sent = [batch for batch in batches if b.claim(NOW, batch)]
-    assert b.ledger.kept > 0
+    assert b.ledger.kept_count > 0
     assert len(sent) == len(batches) - 1
     for batch in sent:
         b.complete(NOW, batch)

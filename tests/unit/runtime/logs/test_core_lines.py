@@ -65,7 +65,7 @@ def test_lines_of_a_descriptor_are_logged_and_the_log_keeps_the_real_one(
     taken = core_lines.capture(write)
     os.write(write, b"E1128 01:02:03.4 12 server.cc:5] first\nE1128 01:02:03.4 12 ser")
     os.write(write, b"ver.cc:6] second\n\nno end")
-    os.write(taken.kept, b"our own line\n")
+    os.write(taken.former, b"our own line\n")
     taken.end(PATIENCE_S)
 
     assert messages(caplog) == [
@@ -76,7 +76,7 @@ def test_lines_of_a_descriptor_are_logged_and_the_log_keeps_the_real_one(
     assert os.read(read, 100) == b"our own line\n"
     os.write(write, b"after the end")
     assert os.read(read, 100) == b"after the end"
-    os.close(taken.kept)
+    os.close(taken.former)
 
 
 def test_a_library_that_writes_too_much_is_not_blocked(
@@ -95,4 +95,4 @@ def test_a_library_that_writes_too_much_is_not_blocked(
     taken.end(PATIENCE_S)
 
     assert {len(text) <= core_lines.LONGEST for _, text in messages(caplog)} == {True}
-    os.close(taken.kept)
+    os.close(taken.former)
