@@ -129,7 +129,7 @@ def test_a_new_one_takes_the_place_of_the_longest_without_a_request() -> None:
     assert len(connections) == 5
 
 
-def test_where_all_are_busy_there_is_no_room() -> None:
+def test_if_all_are_busy_there_is_no_room() -> None:
     """Then nothing is accepted until an answer has been given, or has taken too long."""
     clock = Clock()
     connections = Connections(clock, limit=1)

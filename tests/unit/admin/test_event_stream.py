@@ -99,7 +99,7 @@ async def test_the_first_message_tells_all_and_the_next_what_differs() -> None:
 
 
 @on_virtual_time
-async def test_one_look_serves_all_pages() -> None:
+async def test_one_state_is_shared_by_all_pages() -> None:
     """Twenty pages cost as many looks as one: one each time that a look has served its time."""
     script = Script()
     began = asyncio.get_running_loop().time()
@@ -132,7 +132,7 @@ async def test_pages_with_the_same_state_share_one_message() -> None:
 
 
 @on_virtual_time
-async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
+async def test_a_page_that_reads_again_gets_the_newest_state() -> None:
     """What went by while it did not read is skipped, and the seconds since are all there."""
     script = Script()
     source, slow, other = brisk(script), Reader(), Reader()
@@ -153,7 +153,7 @@ async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
 
 
 @on_virtual_time
-async def test_a_page_that_never_reads_is_let_go() -> None:
+async def test_the_stream_of_a_page_that_never_reads_ends() -> None:
     """After a while its stream ends with a time-out, and it counts no more."""
     source, deaf = brisk(stall_s=0.01), Reader()
     deaf.reads.clear()
@@ -166,7 +166,7 @@ async def test_a_page_that_never_reads_is_let_go() -> None:
 
 
 @on_virtual_time
-async def test_so_many_are_told_at_once() -> None:
+async def test_the_number_of_readers_is_limited() -> None:
     """The feed is full with as many readers as may be, and not after one has gone."""
     source, reader = brisk(limit=1), Reader()
     telling = asyncio.create_task(source.serve(reader.write))

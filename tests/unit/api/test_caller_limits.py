@@ -49,7 +49,7 @@ async def test_room_is_given_in_the_order_of_asking() -> None:
     await asyncio.gather(*waiting)
 
 
-async def test_a_newcomer_has_no_share_while_others_wait() -> None:
+async def test_a_new_request_has_no_room_while_others_wait() -> None:
     """A request that arrives when room becomes free waits behind the ones that asked before."""
     limit, order = CallerLimit(1), list[int]()
     limit.take(1)
@@ -86,7 +86,7 @@ async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
     assert second.done()
 
 
-def test_a_share_lives_as_long_as_its_caller() -> None:
+def test_a_limit_exists_as_long_as_its_caller() -> None:
     """All streams of a caller have one limit. It is dropped with the last, and `get` stores none."""
     limits = CallerLimits(10)
     assert limits.get("a") is not limits.get("a")

@@ -39,7 +39,7 @@ def settled(answer: Answer, *, campaign: str = "c", index: int = 0) -> Settled:
         (NoticeKind, "NOTICE_KIND_"),
     ],
 )
-def test_numbers_are_the_contract_s(
+def test_numbers_are_those_of_the_contract(
     words: type[Outcome | Reason | RetryAdvice | NoticeKind], prefix: str
 ) -> None:
     """The core's words have the numbers of the contract's values, and there are no others."""
@@ -96,7 +96,7 @@ def test_invalid_attributes_are_refused_with_their_problem() -> None:
         (1, -(2**31)),
     ],
 )
-def test_a_time_that_is_none(seconds: int, nanos: int) -> None:
+def test_an_invalid_timestamp_is_no_expiration(seconds: int, nanos: int) -> None:
     """A timestamp that protobuf calls illegal, or that rounds up to the year 10000, is no expiration."""
     message = pb.DialRequest()
     message.expiration_time.seconds, message.expiration_time.nanos = seconds, nanos

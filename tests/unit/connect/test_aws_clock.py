@@ -24,7 +24,7 @@ def heard(*behind_s: float) -> AwsClock:
     return clock
 
 
-def test_nothing_heard() -> None:
+def test_without_a_reply_the_local_clock_is_used() -> None:
     """Before the first reply of AWS, the local clock is used."""
     clock = heard()
     assert (clock.behind_s, clock.confirmed_behind_s, clock.known) == (0.0, 0.0, False)
@@ -55,7 +55,7 @@ def test_a_clock_that_is_about_right() -> None:
 @pytest.mark.parametrize(
     "date", [None, 7, [], "", "yesterday", "Fri, 99 Jan 2027 08:00:00 GMT", "x" * 1_000, "\ud800", "1" * 64]
 )
-def test_a_date_that_is_none(date: object) -> None:
+def test_an_invalid_date_is_ignored(date: object) -> None:
     """A header that is not a date changes nothing."""
     clock = AwsClock(lambda: LOCAL_S)
     clock.observe(date)

@@ -213,7 +213,7 @@ def test_only_calls_that_may_have_been_made_are_in_doubt() -> None:
     assert translated(KeyError(PHONE)).uncertain
 
 
-def test_what_a_library_says_goes_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+def test_texts_of_libraries_are_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
     """Neither the log nor the failure repeats the text of a foreign exception."""
     with caplog.at_level(logging.DEBUG):
         failures = [translated(ValueError(PHONE)), translated(client_error("ValidationException", 400))]
@@ -249,7 +249,7 @@ async def test_the_endpoint_comes_from_the_standard_variable(
     await connect.close()
 
 
-async def test_v1_unless_told_otherwise() -> None:
+async def test_the_default_is_v1() -> None:
     """Without a word about the API it is V1, at AWS's own address, which both versions share."""
     connect = BotoConnect(threads=1, timeout_s=1.0, region="us-east-1")
     assert connect.endpoint == "https://connect-campaigns.us-east-1.amazonaws.com"

@@ -35,7 +35,7 @@ def failure(*entries: Any) -> Any:
 
 
 @pytest.mark.parametrize("id_", ODD, ids=repr)
-def test_an_id_that_is_none(id_: Any) -> None:
+def test_an_unreadable_id_leaves_doubt(id_: Any) -> None:
     """A success whose id cannot be read leaves its item in doubt: it is in neither list."""
     response = success(id=id_) | failure({"clientToken": "a", "failureCode": "InvalidInput"})
     reply = API.reply(response, ASKED)
@@ -57,7 +57,7 @@ def test_a_token_that_nobody_asked_about(token: Any) -> None:
 
 
 @pytest.mark.parametrize("entries", [*ODD, [None], [[]], [7], [{}], "a"], ids=repr)
-def test_lists_that_are_none(entries: Any) -> None:
+def test_lists_of_a_wrong_type_are_ignored(entries: Any) -> None:
     """Lists and entries of a wrong type are ignored; the rest of the reply counts."""
     response = success() | {"failedRequests": entries}
     assert API.reply(response, ASKED).accepted == {"a": "id-a"}
@@ -65,7 +65,7 @@ def test_lists_that_are_none(entries: Any) -> None:
 
 
 @pytest.mark.parametrize("response", ODD, ids=repr)
-def test_a_reply_that_is_none(response: Any) -> None:
+def test_an_invalid_reply_is_ignored(response: Any) -> None:
     """A reply that is not a structure, or has invalid metadata, is ignored."""
     assert API.reply(response, ASKED).accepted == {}
     assert API.reply({"ResponseMetadata": response}, ASKED).request_id == ""
@@ -88,7 +88,7 @@ def test_an_item_in_both_lists() -> None:
 
 
 @pytest.mark.parametrize("code", [*ODD, "+12065550100", "Ada Lovelace", "x" * 33], ids=repr)
-def test_a_code_that_is_no_word(code: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_code_is_an_unknown_error(code: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A code that is not a word counts as UnknownError; the log does not contain Connect's text."""
     reply = API.reply(failure({"clientToken": "a", "failureCode": code}), ASKED)
     assert reply.failed == {"a": ItemFailure.UNKNOWN_ERROR}
@@ -112,13 +112,13 @@ def test_lists_without_end() -> None:
 
 
 @pytest.mark.parametrize("id_", [*ODD, "a b", "x" * 129], ids=repr)
-def test_a_request_id_that_is_none(id_: Any) -> None:
+def test_an_invalid_request_id_is_left_out(id_: Any) -> None:
     """A request id that is not of a request id's form is left out: it goes into spans."""
     assert API.reply(success() | {"ResponseMetadata": {"RequestId": id_}}, ASKED).request_id == ""
 
 
 @pytest.mark.parametrize("state", [*ODD, "x" * 33], ids=repr)
-def test_a_state_that_is_none(state: Any) -> None:
+def test_an_invalid_state_is_left_out(state: Any) -> None:
     """A state that is not a text is left out, and one that is not a word is logged."""
     told = states({"successfulRequests": [{"campaignId": "a", "state": state}]}, ASKED)
     assert told == ({"a": UNKNOWN_STATE} if isinstance(state, str) else {})

@@ -76,7 +76,7 @@ async def test_a_call_that_succeeds() -> None:
     assert int(report.trace_id, 16)
 
 
-async def test_failures_of_items_are_no_business_of_retries() -> None:
+async def test_failures_of_items_are_not_retried() -> None:
     """A reply with failed items is a reply."""
     reply = PutReply({}, {"t": ItemFailure.UNKNOWN_ERROR})
     report = await Bench([reply]).call()

@@ -145,7 +145,7 @@ async def test_a_missing_right_is_always_told() -> None:
         await routing(ports(v2=errors.AccessDenied())).campaign_states(["x", "a1"])
 
 
-async def test_asking_ends_with_whoever_asked() -> None:
+async def test_a_cancelled_look_up_leaves_no_call() -> None:
     """When the asking task is cancelled, no question stays under way."""
     before = asyncio.all_tasks()
     asked = asyncio.create_task(_ask(routing(ports(v1=asyncio.Event(), v2=asyncio.Event()))))

@@ -65,7 +65,7 @@ async def test_as_much_work_at_a_time_as_threads() -> None:
         threads.close()
 
 
-async def test_a_thread_that_hangs_is_made_up_for(gate: threading.Event) -> None:
+async def test_a_thread_that_hangs_is_replaced(gate: threading.Event) -> None:
     """Threads that hang in abandoned jobs are replaced; when they return, the extra threads end."""
     threads = Threads(2, 4, "made-up")
     for _ in range(3):
@@ -78,7 +78,7 @@ async def test_a_thread_that_hangs_is_made_up_for(gate: threading.Event) -> None
     threads.close()
 
 
-async def test_only_so_many_may_hang(gate: threading.Event) -> None:
+async def test_the_number_of_hanging_threads_is_limited(gate: threading.Event) -> None:
     """When all threads hang, `stalled` is true and jobs wait; a thread that returns does them."""
     threads = Threads(1, 2, "t")
     for _ in range(3):

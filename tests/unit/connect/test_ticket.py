@@ -28,7 +28,7 @@ def test_a_ticket_that_is_revoked() -> None:
     assert not ticket.may_have_left
 
 
-def test_a_ticket_that_is_too_late() -> None:
+def test_a_ticket_after_its_last_instant() -> None:
     """Nothing is sent after `give_up_at`, even if the clock is set back later."""
     now = [10.1]
     ticket = Ticket(10.0, lambda: now[0])

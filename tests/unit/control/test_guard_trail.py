@@ -43,7 +43,7 @@ def trails(sink: Kept, *, required: bool = True) -> GuardTrail:
     return GuardTrail({"file": trail}, required=required)
 
 
-def test_that_a_request_waits_is_no_record() -> None:
+def test_a_request_that_waits_is_not_recorded() -> None:
     """Only the final decision about a request is recorded."""
     sink = Kept()
     trail = trails(sink)

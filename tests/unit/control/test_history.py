@@ -30,7 +30,7 @@ def test_no_more_is_kept_than_its_length() -> None:
     assert [point.number for point in history.after(8)] == [9]
 
 
-def test_a_clock_that_stands_adds_no_point() -> None:
+def test_two_readings_at_one_instant_are_one() -> None:
     """Two readings at one instant are one, and nothing is lost."""
     history = History()
     for ok in (0, 5):

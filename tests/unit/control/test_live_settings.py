@@ -108,7 +108,7 @@ def test_a_setting_that_needs_a_restart_is_named(file: Path, caplog: pytest.LogC
     assert "these changed settings need a restart: linger" in caplog.messages
 
 
-def test_variables_win_and_that_is_said(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_variables_override_the_file_with_a_log_line(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A change without effect is not silent."""
     running = Running(file, DIAL_GATEWAY_CALL_RATE="3")
     running.change("call_rate = 9\n")

@@ -30,7 +30,7 @@ def looks_at(gateway: Gateway) -> StatusSnapshots:
     return StatusSnapshots(gateway.rows, lambda: gateway.now)
 
 
-async def test_a_look_serves_for_a_quarter_of_a_second() -> None:
+async def test_a_snapshot_is_shared_for_a_quarter_of_a_second() -> None:
     """Whoever asks sooner gets the same one, with the instant at which it was taken."""
     gateway = Gateway()
     looks = looks_at(gateway)
@@ -42,7 +42,7 @@ async def test_a_look_serves_for_a_quarter_of_a_second() -> None:
     assert gateway.times == 2
 
 
-async def test_looks_take_a_tenth_of_the_time_at_most() -> None:
+async def test_snapshots_take_a_tenth_of_the_time_at_most() -> None:
     """A snapshot that takes long is shared for longer."""
     gateway = Gateway(cost_s=1.0)
     looks = looks_at(gateway)
@@ -53,7 +53,7 @@ async def test_looks_take_a_tenth_of_the_time_at_most() -> None:
     assert gateway.times * gateway.cost_s <= 100 * LOAD_LIMIT + gateway.cost_s
 
 
-async def test_after_something_was_done_the_next_look_is_a_new_one() -> None:
+async def test_after_a_change_the_next_snapshot_is_a_new_one() -> None:
     """Whoever has changed a campaign sees the change in the next snapshot."""
     gateway = Gateway()
     looks = looks_at(gateway)
@@ -62,7 +62,7 @@ async def test_after_something_was_done_the_next_look_is_a_new_one() -> None:
     assert await looks.fresh() is not first
 
 
-async def test_what_is_done_during_a_look_is_shown_by_the_next() -> None:
+async def test_a_change_during_a_snapshot_is_shown_by_the_next() -> None:
     """A look begun before an order to a campaign is not used for questions after it."""
     gateway = Gateway()
     looks = looks_at(gateway)
@@ -73,7 +73,7 @@ async def test_what_is_done_during_a_look_is_shown_by_the_next() -> None:
     assert gateway.times == 2
 
 
-async def test_others_have_their_turn_while_a_look_is_made() -> None:
+async def test_other_tasks_run_while_a_snapshot_is_made() -> None:
     """The loop turns between two parts of a snapshot. Callers that ask meanwhile share the snapshot."""
     gateway, turns = Gateway(), 0
     looks = looks_at(gateway)
@@ -103,7 +103,7 @@ async def count_turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_of_all_long_work_one_part_is_done_in_each_turn_of_the_loop() -> None:
+async def test_each_turn_of_the_loop_does_one_part_of_long_work() -> None:
     """Tasks with long work take turns; no two parts fall into the same turn of the event loop."""
     parts, done = Parts(), list[int]()
     counter = asyncio.create_task(count_turns())

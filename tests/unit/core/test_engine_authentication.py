@@ -13,7 +13,7 @@ from gateway.core.model import Outcome, Reason, RetryAdvice
 from gateway.core.scheduling.pacing import AUTHENTICATION_PATIENCE_S, LONGEST_AUTHENTICATION_PAUSE_S
 from tests.unit.core.making import NOW, Bench, Caller, dial, many
 
-HINDERED = [CredentialsExpired, CredentialsRefused, ClockSkewed]
+REFUSALS = [CredentialsExpired, CredentialsRefused, ClockSkewed]
 
 
 def drive(
@@ -37,7 +37,7 @@ def drive(
     return now, calls
 
 
-@pytest.mark.parametrize("failure", HINDERED)
+@pytest.mark.parametrize("failure", REFUSALS)
 def test_one_refusal_answers_no_request(failure: type[AuthenticationFailed]) -> None:
     """One refusal settles no request: all are sent when AWS accepts the gateway again."""
     bench, caller = Bench(), Caller()
@@ -50,7 +50,7 @@ def test_one_refusal_answers_no_request(failure: type[AuthenticationFailed]) -> 
     assert {answer.outcome for answer in caller.answers.values()} == {Outcome.ACCEPTED}
 
 
-@pytest.mark.parametrize("failure", HINDERED)
+@pytest.mark.parametrize("failure", REFUSALS)
 def test_one_call_at_a_time_asks_again(failure: type[AuthenticationFailed]) -> None:
     """While AWS refuses, one call at a time asks again after pauses; it counts as no attempt."""
     bench, caller = Bench(), Caller()
@@ -66,8 +66,8 @@ def test_one_call_at_a_time_asks_again(failure: type[AuthenticationFailed]) -> N
     assert batch.attempts_left == 5
 
 
-@pytest.mark.parametrize("failure", HINDERED)
-def test_a_lasting_hindrance_is_told(failure: type[AuthenticationFailed]) -> None:
+@pytest.mark.parametrize("failure", REFUSALS)
+def test_a_lasting_refusal_is_answered_as_denied(failure: type[AuthenticationFailed]) -> None:
     """If it lasts, waiting requests are answered as denied, with the cause."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(100))
@@ -81,7 +81,7 @@ def test_a_lasting_hindrance_is_told(failure: type[AuthenticationFailed]) -> Non
     assert all(word in told.detail for told in answers)
 
 
-def test_expired_meanwhile() -> None:
+def test_a_request_that_expires_during_a_refusal() -> None:
     """A request that expires during the refusal is EXPIRED, and its answer says why it was not sent."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial(expires_at=NOW + 9.0))
@@ -91,7 +91,7 @@ def test_expired_meanwhile() -> None:
     assert (told.outcome, told.reason) == (Outcome.EXPIRED, Reason.ACCESS_DENIED)
 
 
-def test_doubt_outlives_it() -> None:
+def test_doubt_outlives_a_refusal_of_the_credentials() -> None:
     """A request that an earlier attempt may have placed stays UNKNOWN, even if the refusal lasts."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial())
@@ -105,7 +105,7 @@ def test_doubt_outlives_it() -> None:
     assert caller.answers[0].outcome is Outcome.UNKNOWN
 
 
-def test_denied_is_another_thing() -> None:
+def test_denied_access_is_no_refusal_of_the_credentials() -> None:
     """Denied access to one campaign is answered at once and shows that the credentials are good."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(30))

@@ -20,7 +20,7 @@ def test_no_notice_without_a_first_one() -> None:
     assert notices.take() == []
 
 
-def test_who_was_told_hears_that_it_flows_again() -> None:
+def test_sources_that_were_told_learn_that_it_flows_again() -> None:
     """All sources that were told, and only those, hear that the campaign flows again."""
     notices, one, two = Notices(), Source(), Source()
     notices.tell("a", [one, two], PARKED)
@@ -70,7 +70,7 @@ def test_a_gone_source_gets_no_pending_notice() -> None:
     assert notices.take() == []
 
 
-def test_who_is_about_to_hear_that_it_flows_hears_what_keeps_it_now() -> None:
+def test_a_source_with_an_undelivered_resumption_also_gets_the_new_notice() -> None:
     """A campaign that flows again and is held before anybody heard of it: both are told, in this order."""
     notices, source = Notices(), Source()
     notices.tell("a", [source], PARKED)

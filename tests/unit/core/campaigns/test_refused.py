@@ -58,7 +58,7 @@ def test_memory_is_bounded_by_time() -> None:
     assert refusals.lasting == {}
 
 
-def test_the_call_is_to_blame() -> None:
+def test_the_call_is_the_cause_after_enough_refusals() -> None:
     """Refusals in the search blame nothing; after enough of them a refusal of other items blames the call."""
     calls = InvalidCalls()
     for _ in range(CALLS_TO_BLAME):
@@ -68,7 +68,7 @@ def test_the_call_is_to_blame() -> None:
     assert not calls.refused("b", search=False)
 
 
-def test_a_call_that_is_taken_acquits() -> None:
+def test_an_accepted_call_shows_that_calls_are_valid() -> None:
     """A call that Connect answers item by item shows that calls are in order."""
     calls = InvalidCalls()
     for _ in range(CALLS_TO_BLAME):

@@ -45,7 +45,7 @@ def test_what_is_found_during_a_beat_is_newer_than_its_reply() -> None:
     assert a.condition() is b.condition() is None
 
 
-def test_a_call_that_ends_during_a_beat_knows_more_than_its_reply() -> None:
+def test_the_result_of_a_call_during_a_beat_overrides_its_reply() -> None:
     """The reply tells of the next pause, and the call has shown that the campaign does not run."""
     a, b = Store().replicas()
     a.conditions.throttled(NOW, "c", 1, NOW)

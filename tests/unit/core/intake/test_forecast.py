@@ -182,7 +182,7 @@ def test_newcomers_are_not_behind_the_backlogs_of_others() -> None:
         assert world.forecast.would_expire(NOW, newcomer, RATE) is None
 
 
-def test_urgent_among_the_patient_of_the_same_source() -> None:
+def test_an_urgent_request_in_a_long_backlog_of_its_source() -> None:
     """A request that expires soon goes before its source's long backlog and is not refused for it."""
     world, source = World(), Source()
     world.fill("a", 30_000, source)

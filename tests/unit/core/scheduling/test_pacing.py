@@ -97,7 +97,7 @@ def test_however_long_calls_travel_they_find_room(seed: int, longest_s: float) -
     assert made > 150
 
 
-def test_calls_that_stay_away_do_not_stop_others() -> None:
+def test_calls_that_do_not_return_do_not_stop_others() -> None:
     """With any number of unreturned calls the rate is used in full; only the burst is not."""
     pacer = Pacer(10.0, 10.0)
     pacer.under_way(NOW, 20)
@@ -122,7 +122,7 @@ def test_a_burst_of_one_gives_a_permit() -> None:
     assert pacer.take(NOW + 0.1)
 
 
-def test_ready_at_is_honest() -> None:
+def test_a_permit_is_there_at_the_announced_instant() -> None:
     """A permit is available at the announced instant, despite rounding."""
     for rate in (0.7, 3.0, 7.0, 10.0, 33.3, 1_000.0):
         pacer = Pacer(rate, 1.0)
@@ -208,7 +208,7 @@ def test_recovery_whatever_the_steps() -> None:
     assert often.rate == pytest.approx(once.rate)
 
 
-def test_the_rate_never_dies() -> None:
+def test_the_rate_has_a_lower_bound() -> None:
     """However often Connect throttles, a hundredth of the rate remains."""
     pacer = Pacer(10.0, 10.0)
     for _ in range(100):

@@ -32,7 +32,7 @@ def recalled(outstanding: Outstanding, token: str) -> Remembered | None:
     return campaign.recall(token) if campaign is not None else None
 
 
-def test_hold_and_settle() -> None:
+def test_an_outstanding_request_is_counted_until_it_is_settled() -> None:
     """A held request is found, counted and waited for until it is settled, and then remembered."""
     held = entry("a")
     outbox = Outbox()
@@ -103,7 +103,7 @@ def test_a_dropped_request_is_forgotten_except_its_doubt() -> None:
     assert not memory.accepted
 
 
-def test_resting_requests_are_those_in_no_call() -> None:
+def test_waiting_requests_are_those_in_no_call() -> None:
     """All requests of a campaign that are not in flight are returned."""
     one, two, flying = entry("a", "one"), entry("b", "two"), entry("c", "one")
     move(flying, EntryState.IN_FLIGHT)
