@@ -25,13 +25,14 @@ export interface TlsOptions {
 
 /**
  * Makes the credentials of each new connection. Files are read again for each one, so that renewed certificates are
- * used without a restart. If that fails, as in the middle of a renewal, the last ones are used.
+ * used without a restart. If that fails, as in the middle of a renewal, the last ones are used. A file that ends in the
+ * middle of a certificate or key is not used either.
  */
 export class Credentials {
   readonly #tls: TlsOptions | undefined;
   #last: ChannelCredentials;
 
-  /** Throws if a file cannot be read or is not a certificate or key, and RangeError for half of a pair. */
+  /** Throws if a file cannot be read or is not a certificate or key, and RangeError for half of a pair or file. */
   constructor(tls: TlsOptions | boolean | undefined) {
     this.#tls = tls === true ? {} : tls === false ? undefined : tls;
     this.#last = this.#make();
@@ -68,5 +69,15 @@ export class Credentials {
 
 function content(given: string | Buffer | undefined, file: string | undefined): Buffer | null {
   if (given !== undefined) return Buffer.from(given);
-  return file === undefined ? null : readFileSync(file);
+  if (file === undefined) return null;
+  const found = readFileSync(file);
+  // Node.js ignores a last certificate that is cut off: the chain, or the authorities, would be others.
+  if (count(found, "-----BEGIN ") !== count(found, "-----END ")) {
+    throw new RangeError(`tls: ${file} is incomplete: a PEM block has no end`);
+  }
+  return found;
+}
+
+function count(content: Buffer, mark: string): number {
+  return content.toString("latin1").split(mark).length - 1;
 }

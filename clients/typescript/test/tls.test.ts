@@ -15,6 +15,7 @@ import * as x509 from "@peculiar/x509";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
 import { DialGateway, GatewayUnavailable, type CallFailed, type DialGatewayOptions } from "../src/index.js";
+import { Credentials } from "../src/tls.js";
 import { all, requests, ScriptedGateway } from "./scripted.js";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -149,6 +150,19 @@ suite("TLS", { timeout: 120_000 }, () => {
     });
     assert.equal((await all(client.dial("c", requests(3)))).length, 3);
     await client.close();
+  });
+
+  test("a file that is cut off is not used, and the last one stays in use", () => {
+    const bundle = join(folder, "bundle.crt");
+    const both = `${readFileSync(caFile, "utf8")}\n${readFileSync(otherCaFile, "utf8")}`;
+    writeFileSync(bundle, both);
+    const credentials = new Credentials({ caFile: bundle });
+    const whole = credentials.current();
+    writeFileSync(bundle, both.slice(0, -40));
+    assert.equal(credentials.current(), whole);
+    assert.throws(() => new Credentials({ caFile: bundle }), /bundle\.crt is incomplete/);
+    writeFileSync(bundle, both);
+    assert.notEqual(credentials.current(), whole);
   });
 
   test("wrong options are refused by the constructor", () => {
