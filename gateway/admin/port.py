@@ -168,8 +168,6 @@ class Totals(NamedTuple):
     in_flight: int
     outstanding: int
     room: int
-    calls_in_flight: int
-    concurrent_calls: int
     rate: float
     ceiling: float
     streams: int

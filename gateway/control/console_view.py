@@ -168,8 +168,6 @@ class Console:
             in_flight=sums.in_flight,
             outstanding=outstanding,
             room=self._settings.queue_limit,
-            calls_in_flight=self._dispatcher.calls_in_flight,
-            concurrent_calls=self._settings.max_concurrent_calls,
             rate=rate,
             ceiling=ceiling,
             streams=self._open_calls.streams,

@@ -231,11 +231,6 @@ class Dispatcher:
         """Return the present and the set rate, in calls a second, and how many requests are outstanding."""
         return self._engine.call_rate, self._engine.call_rate_ceiling, self._engine.outstanding
 
-    @property
-    def calls_in_flight(self) -> int:
-        """How many calls are under way."""
-        return self._engine.calls_in_flight
-
     def failures(self) -> list[FailureRecord]:
         """Return the last calls that failed, the oldest first."""
         return self._calls.failures()

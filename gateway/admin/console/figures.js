@@ -48,7 +48,7 @@ export class Figures {
     const fill = calls > 0 ? ` · ${rate(goodput / calls)} a call` : "";
     const again = replayed > 0 ? ` · ${rate(replayed)}/s replayed` : "";
     this.goodput.set(rate(goodput), "accepted/s", `over ${RECENT_S} s${fill}${again}`);
-    const inCalls = `${plural(totals.in_flight, "more", "more")} in ${plural(totals.calls_in_flight, "call")}`;
+    const inCalls = `${count(totals.in_flight)} more in calls`;
     this.waiting.set(count(totals.queued), "", inCalls, { share: totals.outstanding / totals.room });
     this.#showOldest(model);
     this.#showNotFlowing(totals);

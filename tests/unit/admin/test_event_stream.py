@@ -12,7 +12,7 @@ from gateway.admin.event_stream import EventStream
 from gateway.admin.port import Campaign, Command, CommandResult, ConsoleState, Point, Totals
 from tests.simulation.fleet import virtual_loop
 
-TOTALS = Totals({}, 0, 0, 0, 1, 0, 1, 1.0, 1.0, 0, 0, {}, (0,) * 5, "answering", False, False, "")
+TOTALS = Totals({}, 0, 0, 0, 1, 1.0, 1.0, 0, 0, {}, (0,) * 5, "answering", False, False, "")
 
 
 def campaign(name: str, queued: int) -> Campaign:
