@@ -81,7 +81,7 @@ class Gateway:
         live = LiveSettings(settings, basis.environment, self._apply, basis.audit)
         self._guard = guard = GuardParts(basis, replica)
         self.guard, self.directory = guard.keeper, basis.directory
-        self._files = FileWatch(access, live, guard.keeper)
+        self._files = FileWatch(access, live, guard.keeper, None if fleet is None else fleet.tls)
         self.names = CampaignNames(basis, listers, replica)
         self.views = campaign_views_of(basis, replica)
         self.grpc = grpc_port_of(basis, replica, access, guard, self.views, keepalive)

@@ -1,8 +1,12 @@
-"""The certificate that the gateway shows and its key, and the authority of callers' certificates."""
+"""The certificate that the gateway shows to callers and its key, and the authority of callers' certificates.
+
+The certificate for the shared state is read by the same functions (`gateway.access.client_tls`).
+"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,10 +23,39 @@ CERTIFICATE = "DIAL_GATEWAY_TLS_CERT_FILE"
 KEY = "DIAL_GATEWAY_TLS_KEY_FILE"
 CLIENT_CA = "DIAL_GATEWAY_TLS_CLIENT_CA_FILE"
 # The kinds that gRPC accepts. After a change to another kind it would keep the old certificate without an
-# error.
+# error. Valkey and Redis accept these too.
 _KINDS = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _RULE = "RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
+
+
+class PairSettings(NamedTuple):
+    """The names of the settings of a certificate and its key, for messages."""
+
+    certificate: str
+    key: str
+
+
+OF_CALLERS = PairSettings(CERTIFICATE, KEY)
+
+
+class OwnCertificate(NamedTuple):
+    """A certificate with the rest of its chain and its key, as PEM, and its names.
+
+    `ends_at` is when it ends, in seconds since the epoch.
+    """
+
+    chain_pem: bytes
+    key_pem: bytes
+    ends_at: float
+    names: tuple[str, ...]
+
+
+class Authorities(NamedTuple):
+    """The certificates of authorities, as PEM; the last of them ends at `ends_at`."""
+
+    pem: bytes
+    ends_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +111,38 @@ def reloaded_key_pair(files: KeyPairFiles, clocks: FileClocks = SYSTEM_CLOCKS) -
 
 def read_key_pair(files: KeyPairFiles, now: float) -> KeyPair:
     """Return the pair in files. Raises `KeyPairError` if it cannot be used at the instant `now`."""
-    chain_pem, key_pem = _read(CERTIFICATE, files.certificate), _read(KEY, files.key)
-    own = _certificates(CERTIFICATE, files.certificate, chain_pem)[0]
-    if _public_key_of(key_pem, files.key) != _public(own):
-        raise KeyPairError(f"{KEY}: {files.key} is not the key of the certificate in {files.certificate}")
+    own = read_certificate(OF_CALLERS, files.certificate, files.key, now)
+    client_ca = None if files.client_ca is None else read_authorities(CLIENT_CA, files.client_ca, now).pem
+    return KeyPair(own.chain_pem, own.key_pem, client_ca, own.ends_at, own.names)
+
+
+def read_certificate(settings: PairSettings, certificate: str, key: str, now: float) -> OwnCertificate:
+    """Return the certificate and the key in two files.
+
+    Raises `KeyPairError` if they do not belong together, or cannot be used at the instant `now`.
+    """
+    chain_pem, key_pem = _read(settings.certificate, certificate), _read(settings.key, key)
+    own = _certificates(settings.certificate, certificate, chain_pem)[0]
+    if _public_key_of(settings.key, key_pem, key) != _public(settings.certificate, own):
+        raise KeyPairError(f"{settings.key}: {key} is not the key of the certificate in {certificate}")
     at = datetime.fromtimestamp(now, UTC)
+    problem = ""
     if at < own.not_valid_before_utc:
-        begins = f"is not valid before {own.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
-        raise KeyPairError(f"{CERTIFICATE}: the certificate in {files.certificate} {begins}")
-    if own.not_valid_after_utc <= at:
-        expired = f"expired on {own.not_valid_after_utc:%Y-%m-%d at %H:%M:%S} UTC"
-        raise KeyPairError(f"{CERTIFICATE}: the certificate in {files.certificate} {expired}")
-    ends_at = own.not_valid_after_utc.timestamp()
-    return KeyPair(chain_pem, key_pem, _client_ca(files, at), ends_at, _names(own))
+        problem = f"is not valid before {own.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+    elif own.not_valid_after_utc <= at:
+        problem = f"expired on {own.not_valid_after_utc:%Y-%m-%d at %H:%M:%S} UTC"
+    if problem:
+        raise KeyPairError(f"{settings.certificate}: the certificate in {certificate} {problem}")
+    return OwnCertificate(chain_pem, key_pem, own.not_valid_after_utc.timestamp(), _names(own))
 
 
-def _client_ca(files: KeyPairFiles, at: datetime) -> bytes | None:
-    if files.client_ca is None:
-        return None
-    found = _read(CLIENT_CA, files.client_ca)
-    if all(one.not_valid_after_utc <= at for one in _certificates(CLIENT_CA, files.client_ca, found)):
-        raise KeyPairError(f"{CLIENT_CA}: every certificate in {files.client_ca} has expired")
-    return found
+def read_authorities(setting: str, path: str, now: float) -> Authorities:
+    """Return the authorities in a file. Raises `KeyPairError` if all have expired, or one cannot be read."""
+    pem = _read(setting, path)
+    ends_at = max(one.not_valid_after_utc.timestamp() for one in _certificates(setting, path, pem))
+    if ends_at <= now:
+        raise KeyPairError(f"{setting}: every certificate in {path} has expired")
+    return Authorities(pem, ends_at)
 
 
 def _certificates(setting: str, path: str, pem: bytes) -> list[x509.Certificate]:
@@ -109,25 +152,25 @@ def _certificates(setting: str, path: str, pem: bytes) -> list[x509.Certificate]
         raise KeyPairError(f"{setting}: {path} contains no readable certificate in PEM") from error
 
 
-def _public_key_of(key_pem: bytes, path: str) -> bytes:
+def _public_key_of(setting: str, key_pem: bytes, path: str) -> bytes:
     try:
         key = load_pem_private_key(key_pem, password=None)
     except TypeError as error:
-        raise KeyPairError(f"{KEY}: the key in {path} has a password; remove it") from error
+        raise KeyPairError(f"{setting}: the key in {path} has a password; remove it") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise KeyPairError(f"{KEY}: {path} contains no readable private key in PEM") from error
+        raise KeyPairError(f"{setting}: {path} contains no readable private key in PEM") from error
     if not isinstance(key, _KINDS) or (
         isinstance(key, EllipticCurvePrivateKey) and key.curve.name not in _CURVES
     ):
-        raise KeyPairError(f"{KEY}: {path} contains a key of a kind that is not supported; use {_RULE}")
+        raise KeyPairError(f"{setting}: {path} contains a key of a kind that is not supported; use {_RULE}")
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _public(certificate: x509.Certificate) -> bytes:
+def _public(setting: str, certificate: x509.Certificate) -> bytes:
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise KeyPairError(f"{CERTIFICATE}: its kind of key is not supported") from error
+        raise KeyPairError(f"{setting}: its kind of key is not supported") from error
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any
 
@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError
 from gateway import telemetry
 from gateway.access.admin_token import read_token
 from gateway.access.campaign_file import read_campaigns
+from gateway.access.client_tls import ClientTls
 from gateway.access.errors import AccessError
 from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
@@ -23,7 +24,7 @@ from gateway.cli.aws_region import in_words
 from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_list import Suppressions
-from gateway.composition.fleet import replica_name, state_settings_of
+from gateway.composition.fleet import reached_state_of, replica_name
 from gateway.composition.part_settings import directory_of
 from gateway.composition.trail import NO_TRAIL_KEY, trail_path
 from gateway.connect.api_versions import ApiName
@@ -108,14 +109,16 @@ def _of_shared_state(chosen: Settings) -> Iterator[Finding]:
     """Say whether this replica could be one of the fleet; without a shared state say nothing."""
     topic = "shared state"
     try:
-        reached = state_settings_of(chosen)
+        reached = reached_state_of(chosen)
         fingerprint_key(chosen.shared_state_fingerprint_key_file)
-    except (AddressError, SharedStateError) as error:
+    except (AccessError, AddressError, SharedStateError) as error:
         yield Finding(CheckResult.WRONG, topic, str(error))
         return
     if reached is not None:
-        for number, remark in enumerate(asyncio.run(remarks_on(reached))):
+        for number, remark in enumerate(asyncio.run(remarks_on(reached.settings))):
             yield Finding(remark.result, "" if number else topic, remark.words)
+        if reached.tls is not None:
+            yield Finding(*_of_client_tls(reached.tls.value))
         if chosen.call_rate and chosen.call_burst < 1.0 + IN_FLIGHT_S * chosen.call_rate:
             yield Finding(CheckResult.UNSURE, "", _of_burst(chosen))
 
@@ -146,16 +149,33 @@ def _of_tls(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     if files is None:
         yield CheckResult.GOOD, "off: callers connect in the clear, and show no certificate"
     else:
-        now = time.time()
-        pair = read_key_pair(files, now)
-        days = (pair.ends_at - now) / 86_400
-        names = ", ".join(pair.names) or "no name"
-        result = CheckResult.UNSURE if days < NEAR_ITS_END_DAYS else CheckResult.GOOD
-        yield result, f"certificate for {names}, good for {days:.1f} more days; the key matches"
+        pair = read_key_pair(files, time.time())
+        result, good_for = _good_for(pair.ends_at)
+        yield result, f"certificate for {_in_one(pair.names)}, good for {good_for}; the key matches"
         whom = "callers must show a certificate of" if pair.client_ca else "callers need show no certificate"
         yield CheckResult.GOOD, f"{whom} {files.client_ca}" if pair.client_ca else whom
     for network in chosen.trusted_proxies:
         yield CheckResult.GOOD, f"proxies in {network} may state the identities of callers"
+
+
+def _of_client_tls(tls: ClientTls) -> Finding:
+    """Say what is shown to the shared state, and when it, or the authority of the shared state, ends."""
+    if tls.ends_at is None:
+        return Finding(CheckResult.GOOD, "", "TLS: the system's authorities; no certificate is shown")
+    result, good_for = _good_for(tls.ends_at)
+    shown = (
+        f"certificate for {_in_one(tls.names)} is shown" if tls.has_certificate else "no certificate is shown"
+    )
+    return Finding(result, "", f"TLS: {shown}; its files are good for {good_for}")
+
+
+def _good_for(ends_at: float) -> tuple[CheckResult, str]:
+    days = (ends_at - time.time()) / 86_400
+    return CheckResult.UNSURE if days < NEAR_ITS_END_DAYS else CheckResult.GOOD, f"{days:.1f} more days"
+
+
+def _in_one(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no name"
 
 
 def _of_policy(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
@@ -226,10 +246,10 @@ def _of_guard(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
 def _of_limits(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
     """Say whether the shared state keeps what contact limits count; `_of_shared_state` reports the rest."""
     try:
-        reached = state_settings_of(chosen)
-    except (AddressError, SharedStateError):
+        reached = reached_state_of(chosen)
+    except (AccessError, AddressError, SharedStateError):
         return
-    warning = None if reached is None else asyncio.run(warning_about_contacts(reached))
+    warning = None if reached is None else asyncio.run(warning_about_contacts(reached.settings))
     if warning is not None:
         yield CheckResult.UNSURE, warning
 

@@ -13,7 +13,7 @@ from gateway import settings, telemetry
 from gateway.app import Gateway
 from gateway.cli.aws_region import region_of_environment
 from gateway.cli.process import serve
-from gateway.composition.fleet import fleet_setup_of, state_settings_of
+from gateway.composition.fleet import fleet_setup_of, reached_state_of
 from gateway.composition.part_settings import directory_of
 from gateway.connect.api_versions import ApiName
 from gateway.connect.boto_sender import BotoConnect
@@ -120,18 +120,19 @@ async def _fleet_of(
 ) -> FleetSetup | None:
     """Return this replica of a fleet, None without a shared state.
 
-    Raises `AddressError` and `SharedStateRefused`. A shared state that is away does not end the start.
+    Raises `AddressError`, `SharedStateRefused` and `AccessError`. A shared state that is away does not end
+    the start.
     """
-    reached = state_settings_of(chosen)
+    reached = reached_state_of(chosen)
     if reached is None:
         return None
-    problem = await refusal_of(reached)
+    problem = await refusal_of(reached.settings)
     if isinstance(problem, SharedStateRefused):
         raise SharedStateRefused(f"{SETTING}: {problem}")
     if problem is not None:
         log.error("the shared state is unavailable: %s; nothing is sent until it answers", problem)
     setup = fleet_setup_of(chosen, reached, traces, clock.now)
-    refusal = await refusal_of_name(reached, setup.name)
+    refusal = await refusal_of_name(reached.settings, setup.name)
     if refusal is not None:
         raise SharedStateRefused(f"{settings.PREFIX}REPLICA: {refusal}")
     return setup

@@ -5,13 +5,16 @@ import re
 import secrets
 import socket
 from collections.abc import Callable
-from dataclasses import replace
+from typing import NamedTuple
 
+from gateway.access.client_tls import ClientTls, ClientTlsFiles, reloaded_client_tls
+from gateway.access.reloading import Reloaded
 from gateway.connect.resolver import Resolver
 from gateway.dispatch.fleet import FleetSetup
 from gateway.settings import Settings
 from gateway.shared_state.measured import MeasuredState
-from gateway.shared_state.setup import StateFiles, fingerprint_key, state_settings
+from gateway.shared_state.server import ServerAccess
+from gateway.shared_state.setup import StateFiles, checked_address, fingerprint_key, password_reader
 from gateway.shared_state.valkey_connection import Node, Resolve
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
 from gateway.telemetry import Telemetry
@@ -20,10 +23,17 @@ MEMBER_BYTES = 4
 """Random bytes that tell a process from earlier ones with the same name."""
 
 
-def state_settings_of(settings: Settings) -> StateSettings | None:
+class ReachedState(NamedTuple):
+    """How to reach the shared state, and its certificates, which may change; None for one without TLS."""
+
+    settings: StateSettings
+    tls: Reloaded[ClientTls] | None
+
+
+def reached_state_of(settings: Settings) -> ReachedState | None:
     """Return how to reach the shared state, None without one.
 
-    Raises `AddressError` and `SharedStateRefused`.
+    Raises `AddressError`, `SharedStateRefused` and, for certificates that cannot be used, `AccessError`.
     """
     if settings.shared_state_url is None:
         return None
@@ -33,15 +43,23 @@ def state_settings_of(settings: Settings) -> StateSettings | None:
         tls_key=settings.shared_state_tls_key_file,
         password=settings.shared_state_password_file,
     )
-    reached = state_settings(
-        settings.shared_state_url,
-        files,
-        settings.shared_state_password,
-        settings.shared_state_prefix,
-        settings.shared_state_timeout,
-        settings.replay_window,
+    address = checked_address(settings.shared_state_url, files, settings.shared_state_password)
+    tls = _reloaded_tls(files) if address.tls else None
+    access = ServerAccess(
+        user=address.user,
+        password=password_reader(settings.shared_state_password, files.password),
+        database=address.database,
+        tls=lambda: None if tls is None else tls.value.context,
+        resolve=resolving(Resolver()),
     )
-    return replace(reached, access=replace(reached.access, resolve=resolving(Resolver())))
+    reached = StateSettings(
+        address, access, settings.shared_state_prefix, settings.shared_state_timeout, settings.replay_window
+    )
+    return ReachedState(reached, tls)
+
+
+def _reloaded_tls(files: StateFiles) -> Reloaded[ClientTls]:
+    return reloaded_client_tls(ClientTlsFiles(files.tls_ca, files.tls_cert, files.tls_key))
 
 
 def resolving(resolver: Resolver) -> Resolve:
@@ -60,13 +78,13 @@ def resolving(resolver: Resolver) -> Resolve:
 
 
 def fleet_setup_of(
-    settings: Settings, reached: StateSettings, telemetry: Telemetry, now: Callable[[], float]
+    settings: Settings, reached: ReachedState, telemetry: Telemetry, now: Callable[[], float]
 ) -> FleetSetup:
     """Return this replica of the fleet that shares the state at `reached`. Raises `SharedStateRefused`."""
     key = fingerprint_key(settings.shared_state_fingerprint_key_file)
     name = replica_name(settings)
     member = f"{name}-{secrets.token_hex(MEMBER_BYTES)}"
-    state = ValkeyState(reached, member)
+    state = ValkeyState(reached.settings, member)
 
     def start(returned: Callable[[], None]) -> None:
         state.returned = returned
@@ -81,6 +99,7 @@ def fleet_setup_of(
         ended=state.ended,
         start=start,
         again_after_s=settings.shared_state_timeout,
+        tls=reached.tls,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from gateway.access.client_tls import ClientTls
 from gateway.access.errors import AccessError
 from gateway.access.reloading import Reloaded
 from gateway.access.setup import Access
@@ -16,11 +17,19 @@ from gateway.telemetry import FileFigures
 class FileWatch:
     """Checks the files of `access` and the settings file from time to time, and at once when asked.
 
-    The `guard` reads its own files, since that may take long: here they are asked for and counted.
+    `state_tls` are the certificates for connections to the shared state, None without TLS. The `guard` reads
+    its own files, since that may take long: here they are asked for and counted.
     """
 
-    def __init__(self, access: Access, live: LiveSettings, guard: GuardKeeper) -> None:
+    def __init__(
+        self,
+        access: Access,
+        live: LiveSettings,
+        guard: GuardKeeper,
+        state_tls: Reloaded[ClientTls] | None = None,
+    ) -> None:
         self._access = access
+        self._state_tls = state_tls
         self._live = live
         self._guard = guard
         self._looks = FileCheckTimer()
@@ -52,11 +61,14 @@ class FileWatch:
     async def _reread(self) -> None:
         await asyncio.to_thread(self._access.reread)
         self._access.publish_campaigns()
+        if self._state_tls is not None:
+            await asyncio.to_thread(self._state_tls.reread)
         if await asyncio.to_thread(self._live.reread):
             self._live.take_over()
 
     def _files(self) -> list[Reloaded[Any]]:
-        return [*self._access.files, *([self._live.file] if self._live.file else [])]
+        others = (self._live.file, self._state_tls)
+        return [*self._access.files, *(file for file in others if file is not None)]
 
     def _changing(self) -> str:
         return next((file.name for file in self._files() if not file.settled), "")
@@ -68,4 +80,8 @@ class FileWatch:
             refused["settings"] = self._live.refused
         if self._guard.refused is not None:
             refused["guard"] = self._guard.refused
-        return FileFigures(self._access.certificate_ends_at, refused)
+        state_ends_at = None
+        if self._state_tls is not None:
+            refused["shared_state_certificate"] = self._state_tls.refused
+            state_ends_at = self._state_tls.value.ends_at
+        return FileFigures(self._access.certificate_ends_at, refused, state_ends_at)

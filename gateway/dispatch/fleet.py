@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 
+from gateway.access.client_tls import ClientTls
+from gateway.access.reloading import Reloaded
 from gateway.connect.port import CallSender
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.channels import no_channels
@@ -35,7 +37,8 @@ class FleetSetup:
     `fingerprint_key` is the secret key of fingerprints; if it is None, the fleet makes one. `ended` finds out
     which lost replicas have ended; without it, their part of the quota stays reserved. `start` begins to
     connect, and takes what to call when the shared state is there again after an outage. Beats, claims and
-    look-ups without a reply are sent again after `again_after_s`.
+    look-ups without a reply are sent again after `again_after_s`. `tls` are the certificates for new
+    connections, which are read again when their files change.
     """
 
     state: SharedState
@@ -46,6 +49,7 @@ class FleetSetup:
     ended: Ended | None = None
     start: Callable[[Callable[[], None]], None] = lambda _: None
     again_after_s: float = 0.25
+    tls: Reloaded[ClientTls] | None = None
 
 
 class Fleet:

@@ -42,7 +42,7 @@ async def _ask(node: Node, service: str, access: ServerAccess, timeout_s: float)
 
 async def _reply_of(node: Node, command: Command, access: ServerAccess) -> Reply | ServerError:
     """Ask without a password first: a Sentinel without one refuses any."""
-    connection = await ValkeyConnection.open(node, access.tls, access.resolve)
+    connection = await ValkeyConnection.open(node, access.tls(), access.resolve)
     try:
         (reply,) = await connection.run([command])
         password = access.password()

@@ -44,16 +44,17 @@ MOVED_ON = frozenset(("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"))
 
 @dataclass(frozen=True, slots=True)
 class ServerAccess:
-    """How to connect: user and password, database, TLS. `tls` is None for none.
+    """How to connect: user and password, database, TLS.
 
-    `password` is read for each connection, since a file may have been replaced; it raises
-    `SharedStateRefused`. `resolve` finds the addresses of a host name.
+    `password` and `tls` are asked for each connection, since files may have been replaced. `password` raises
+    `SharedStateRefused`; `tls` returns None for a connection without TLS. `resolve` finds the addresses of a
+    host name.
     """
 
     user: str | None = None
     password: Callable[[], str | None] = field(default=lambda: None, repr=False)
     database: int = 0
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext | None] = lambda: None
     resolve: Resolve = as_given
 
 
@@ -81,20 +82,6 @@ class ServerFacts:
         return not major.isdigit() or int(major) < OLDEST
 
 
-def tls_context(ca_file: str | None, cert_file: str | None, key_file: str | None) -> ssl.SSLContext:
-    """Return the TLS settings. Raises `SharedStateRefused` with the file that cannot be read."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SharedStateRefused(f"TLS: cannot read {ca_file}: {_of_file(error)}") from None
-    if cert_file is not None:
-        try:
-            context.load_cert_chain(cert_file, key_file, password="")
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise SharedStateRefused(f"TLS: cannot use {cert_file} with its key: {_of_file(error)}") from None
-    return context
-
-
 def _of_file(error: Exception) -> str:
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
 
@@ -116,7 +103,7 @@ async def open_server(
     """Connect, log in, and read what the server is. Raises `SharedStateError` within `timeout_s`."""
     try:
         async with asyncio.timeout(timeout_s):
-            connection = await ValkeyConnection.open(node, access.tls, access.resolve)
+            connection = await ValkeyConnection.open(node, access.tls(), access.resolve)
             try:
                 return connection, await _introduce(connection, access, name)
             except BaseException:

@@ -1,57 +1,47 @@
-"""Turns the settings of a shared state into what connects to it, and checks that they fit together."""
+"""Checks that the settings of a shared state fit together, and reads its secrets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.runtime.key_file import KeyFileError, read_key_file
-from gateway.shared_state.address import AddressError, parse
+from gateway.shared_state.address import Address, AddressError, parse
 from gateway.shared_state.port import SharedStateRefused
-from gateway.shared_state.server import ServerAccess, read_secret, tls_context
-from gateway.shared_state.valkey_state import StateSettings
+from gateway.shared_state.server import read_secret
 
 _NAMES = "DIAL_GATEWAY_SHARED_STATE_"
 
 
 @dataclass(frozen=True, slots=True)
 class StateFiles:
-    """Files of the shared state: its authority, the gateway's certificate and key, and secrets."""
+    """Files of the shared state: its authority, the gateway's certificate and key, and the password."""
 
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
     password: str | None = None
-    fingerprint_key: str | None = None
 
 
-def state_settings(
-    url: str, files: StateFiles, password: str | None, prefix: str, timeout_s: float, window_s: float
-) -> StateSettings:
-    """Return how to reach the shared state. Raises `AddressError` and `SharedStateRefused`, with one line."""
+def checked_address(url: str, files: StateFiles, password: str | None) -> Address:
+    """Return the address of the shared state. Raises `AddressError` if a setting does not fit the others."""
     address = parse(url)
-    _check(files, password, tls=address.tls)
-    tls = tls_context(files.tls_ca, files.tls_cert, files.tls_key) if address.tls else None
-    access = ServerAccess(address.user, _reader(password, files.password), address.database, tls)
-    return StateSettings(address, access, prefix, timeout_s, window_s)
+    if password is not None and files.password is not None:
+        raise AddressError(f"{_NAMES}PASSWORD and {_NAMES}PASSWORD_FILE: set one of them only")
+    if (files.tls_cert is None) != (files.tls_key is None):
+        raise AddressError(f"{_NAMES}TLS_CERT_FILE and {_NAMES}TLS_KEY_FILE: set both or none")
+    if not address.tls:
+        names = {"TLS_CA_FILE": files.tls_ca, "TLS_CERT_FILE": files.tls_cert}
+        for name in (name for name, path in names.items() if path is not None):
+            raise AddressError(f"{_NAMES}{name}: needs a URL that begins with valkeys:// or rediss://")
+    return address
 
 
-def _reader(password: str | None, path: str | None) -> Callable[[], str | None]:
+def password_reader(password: str | None, path: str | None) -> Callable[[], str | None]:
     """Return what reads the password. Raises `SharedStateRefused` if its file cannot be read now."""
     if path is None:
         return lambda: password
     read_secret(path)
     return partial(read_secret, path)
-
-
-def _check(files: StateFiles, password: str | None, *, tls: bool) -> None:
-    if password is not None and files.password is not None:
-        raise AddressError(f"{_NAMES}PASSWORD and {_NAMES}PASSWORD_FILE: set one of them only")
-    if (files.tls_cert is None) != (files.tls_key is None):
-        raise AddressError(f"{_NAMES}TLS_CERT_FILE and {_NAMES}TLS_KEY_FILE: set both or none")
-    if not tls:
-        names = {"TLS_CA_FILE": files.tls_ca, "TLS_CERT_FILE": files.tls_cert}
-        for name in (name for name, path in names.items() if path is not None):
-            raise AddressError(f"{_NAMES}{name}: needs a URL that begins with valkeys:// or rediss://")
 
 
 def fingerprint_key(path: str | None) -> bytes | None:

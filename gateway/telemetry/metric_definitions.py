@@ -175,6 +175,11 @@ CERTIFICATE_ENDS = Metric(
     "s",
     "When the certificate in use expires; absent without TLS",
 )
+STATE_CERTIFICATE_ENDS = Metric(
+    "dial_gateway.shared_state.certificate.not_after_timestamp",
+    "s",
+    "When the certificate or the authority for the shared state expires; absent without files of them",
+)
 
 # --- calls to Amazon Connect ------------------------------------------------------------------------
 CALLS = Metric("dial_gateway.connect.calls", "{call}", "Attempts of calls to Amazon Connect by result")

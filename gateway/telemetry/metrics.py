@@ -215,7 +215,10 @@ class Metrics:
         self._gauge(definitions.FAILING, lambda seen: _one(seen.failing_s))
         self._gauge(definitions.CLOCK_BEHIND, lambda seen: _one(seen.clock_behind_s))
         self._gauge(definitions.RATE_CEILING, lambda seen: _one(seen.snapshot.call_rate_ceiling))
-        self._gauge(definitions.CERTIFICATE_ENDS, _certificate_ends)
+        self._gauge(definitions.CERTIFICATE_ENDS, lambda seen: _known(seen.files.certificate_ends_at))
+        self._gauge(
+            definitions.STATE_CERTIFICATE_ENDS, lambda seen: _known(seen.files.state_certificate_ends_at)
+        )
         self._gauge(definitions.RATE_NOW, lambda seen: _one(seen.snapshot.call_rate))
 
     def _observe_counters(self) -> None:
@@ -244,7 +247,7 @@ class Metrics:
 
     def _observe_directory(self) -> None:
         self._gauge(directory_metrics.CAMPAIGNS, _of_directory(lambda seen: _one(seen.campaigns)))
-        self._gauge(directory_metrics.AGE, _of_directory(_directory_age))
+        self._gauge(directory_metrics.AGE, _of_directory(lambda seen: _known(seen.age_s)))
         names = ("operation", "error")
         self._counter(directory_metrics.FAILURES, _of_directory(lambda seen: _by(names, seen.failures)))
 
@@ -301,13 +304,8 @@ def _of_guard(read: Callable[[GuardFigures], Values]) -> Callable[[Observation],
     return lambda seen: [] if seen.guard is None else read(seen.guard)
 
 
-def _directory_age(seen: DirectoryFigures) -> Values:
-    return [] if seen.age_s is None else _one(seen.age_s)
-
-
-def _certificate_ends(seen: Observation) -> Values:
-    ends_at = seen.files.certificate_ends_at
-    return [] if ends_at is None else _one(ends_at)
+def _known(value: float | None) -> Values:
+    return [] if value is None else _one(value)
 
 
 def _blocked(seen: Observation) -> Values:

@@ -21,10 +21,14 @@ class StreamFigures(NamedTuple):
 
 
 class FileFigures(NamedTuple):
-    """When the certificate ends, in seconds since the epoch, and the changes of files that were refused."""
+    """When certificates end, in seconds since the epoch, and the changes of files that were refused.
+
+    `state_certificate_ends_at` is about those for the shared state.
+    """
 
     certificate_ends_at: float | None = None
     refused: dict[str, int] = {}  # noqa: RUF012 - never changed
+    state_certificate_ends_at: float | None = None
 
 
 class Observation(NamedTuple):

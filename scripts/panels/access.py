@@ -41,6 +41,11 @@ ACCESS = Row(
                     f"{{{ALL}}}) - time()",
                     "{{instance}}",
                 ),
+                Query(
+                    "min by (instance) (dial_gateway_shared_state_certificate_not_after_timestamp_seconds"
+                    f"{{{ALL}}}) - time()",
+                    "{{instance}}, for the shared state",
+                ),
             ),
         ),
     ),

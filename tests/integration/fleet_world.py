@@ -12,7 +12,7 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway.app import Gateway
 from gateway.cli.serve import connect_for
-from gateway.composition.fleet import fleet_setup_of, state_settings_of
+from gateway.composition.fleet import fleet_setup_of, reached_state_of
 from gateway.connect.credentials import AccessKeys
 from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
@@ -98,7 +98,7 @@ class FleetWorld:
 async def _replica(chosen: Settings, url: str) -> AsyncIterator[Replica]:
     connect = connect_for(chosen, url, AccessKeys.fixed("simulator", "simulator"))
     telemetry, clock = telemetry_with(), SystemClock()
-    reached = state_settings_of(chosen)
+    reached = reached_state_of(chosen)
     fleet = None if reached is None else fleet_setup_of(chosen, reached, telemetry, clock.now)
     gateway = Gateway(chosen, connect, telemetry, SmallestJitter(), clock=clock, fleet=fleet)
     port = await gateway.start()

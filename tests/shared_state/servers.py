@@ -77,7 +77,12 @@ class Server:
         """Return a client of its own for the test; it connects when it is used."""
         tls: dict[str, Any] = {}
         if self.tls_folder is not None:
-            tls = {"ssl": True, "ssl_ca_certs": str(self.tls_folder / "ca.crt")}
+            tls = {
+                "ssl": True,
+                "ssl_ca_certs": str(self.tls_folder / "ca.crt"),
+                "ssl_certfile": str(self.tls_folder / "tls.crt"),
+                "ssl_keyfile": str(self.tls_folder / "tls.key"),
+            }
         password = self.options.get("requirepass")
         return valkey.Valkey(
             port=self.port, password=password, decode_responses=True, socket_timeout=timeout_s, **tls
@@ -90,6 +95,22 @@ class Server:
             return client.execute_command(*words)
         finally:
             client.close()
+
+    def rotate_certificates(self) -> None:
+        """Show and accept certificates of a new authority only; open connections stay."""
+        assert self.tls_folder is not None
+        client = self.client()
+        try:
+            client.ping()  # it connects with the files as they are
+            _issue(self.tls_folder)
+            options = [word for option in self._tls_options().items() for word in option]
+            client.execute_command("CONFIG", "SET", *options)
+        finally:
+            client.close()
+
+    def disconnect_clients(self) -> None:
+        """Close the connections of all clients."""
+        self.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     def start(self) -> None:
         """Start the process and wait until it accepts connections."""
@@ -142,12 +163,13 @@ class Server:
             config |= {"enable-debug-command": "local"}  # for another replication history
         if self.tls_folder is not None:
             config |= {"port": "0", "tls-port": str(self.port), "tls-auth-clients": "no"}
-            config |= {
-                "tls-cert-file": f'"{self.tls_folder / "tls.crt"}"',
-                "tls-key-file": f'"{self.tls_folder / "tls.key"}"',
-                "tls-ca-cert-file": f'"{self.tls_folder / "ca.crt"}"',
-            }
+            config |= {name: f'"{path}"' for name, path in self._tls_options().items()}
         return config | dict(self.options)
+
+    def _tls_options(self) -> dict[str, str]:
+        assert self.tls_folder is not None
+        options = {"tls-cert-file": "tls.crt", "tls-key-file": "tls.key", "tls-ca-cert-file": "ca.crt"}
+        return {name: str(self.tls_folder / file) for name, file in options.items()}
 
     def _read(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:
         assert process.stdout is not None
@@ -243,8 +265,13 @@ def running_pair(program: str, folder: Path, *, sentinel: bool = False) -> Itera
 
 def _certificates(folder: Path) -> Path:
     """Write an authority and a certificate for 127.0.0.1; return their folder."""
-    authority, place = Authority(), folder / "tls"
+    place = folder / "tls"
     place.mkdir(parents=True)
+    _issue(place)
+    return place
+
+
+def _issue(place: Path) -> None:
+    authority = Authority()
     (place / "ca.crt").write_bytes(authority.pem)
     authority.issue(ip="127.0.0.1", dns="localhost").write(place)
-    return place

@@ -1,8 +1,12 @@
 """The shared state of one replica over a real server, for tests."""
 
+import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from gateway.access.client_tls import ClientTlsFiles, read_client_tls
 from gateway.core.fleet.messages import (
     Claim,
     ClaimVerdict,
@@ -35,6 +39,17 @@ async def state_at(
         yield state
     finally:
         await state.close()
+
+
+def tls_context(folder: Path | None, *, certificate: bool = False) -> ssl.SSLContext:
+    """Return the TLS settings of `ca.crt` in a folder, with `tls.crt` and `tls.key` if asked.
+
+    Without a folder the authorities are those of the system.
+    """
+    if folder is None:
+        return read_client_tls(ClientTlsFiles(), time.time()).context
+    own = (str(folder / "tls.crt"), str(folder / "tls.key")) if certificate else (None, None)
+    return read_client_tls(ClientTlsFiles(str(folder / "ca.crt"), *own), time.time()).context
 
 
 async def claim(state: ValkeyState, *tokens: str, member: str = "m-1") -> list[ClaimVerdict]:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.access.errors import KeyPairError
+from gateway.composition.fleet import reached_state_of
 from gateway.runtime.check_result import CheckResult
+from gateway.settings import Settings
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
-from gateway.shared_state.setup import StateFiles, fingerprint_key, state_settings
+from gateway.shared_state.setup import fingerprint_key
 from gateway.shared_state.startup_check import refusal_of, remarks_on
 from gateway.shared_state.valkey_state import StateSettings
 from tests.docs.documents import blocks
@@ -21,7 +24,16 @@ SECRET = "pass-word-of-the-test"
 
 
 def settings_for(url: str, secret: str | None = None, **files: str) -> StateSettings:
-    return state_settings(url, StateFiles(**files), secret, "dial-gateway", 0.5, 1200.0)
+    named = {f"shared_state_{name}_file": path for name, path in files.items()}
+    chosen = Settings(
+        shared_state_url=url,
+        shared_state_password=secret,
+        shared_state_timeout=0.5,
+        **named,  # type: ignore[arg-type]
+    )
+    reached = reached_state_of(chosen)
+    assert reached is not None
+    return reached.settings
 
 
 async def test_an_empty_server_is_good_and_stays_empty(real_server: Server) -> None:
@@ -186,9 +198,9 @@ def test_a_certificate_without_its_key_is_refused() -> None:
         settings_for("valkeys://store", tls_cert="/tls.crt")
 
 
-@pytest.mark.parametrize("name", ["tls_ca", "password"])
-def test_a_file_that_is_missing_is_named(name: str) -> None:
-    with pytest.raises(SharedStateRefused, match="/nowhere/file: No such file"):
+@pytest.mark.parametrize(("name", "error"), [("tls_ca", KeyPairError), ("password", SharedStateRefused)])
+def test_a_file_that_is_missing_is_named(name: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="/nowhere/file: No such file"):
         settings_for("valkeys://store", **{name: "/nowhere/file"})
 
 

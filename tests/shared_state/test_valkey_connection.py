@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.shared_state.server import tls_context
 from gateway.shared_state.valkey_connection import Node, ValkeyConnection, as_given
 from gateway.shared_state.valkey_state import CLOSING_TURNS
 from tests.shared_state.servers import Server, absent, running
+from tests.shared_state.states import tls_context
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ class WatchedHandshake(ssl.SSLObject):
 def trusting(server: Server) -> ssl.SSLContext:
     """Return the TLS settings for a server."""
     assert server.tls_folder is not None
-    return tls_context(str(server.tls_folder / "ca.crt"), None, None)
+    return tls_context(server.tls_folder)
 
 
 def open_files() -> int:

@@ -11,12 +11,12 @@ import pytest
 from gateway.core.fleet.messages import ClaimVerdict, FleetAction, FleetActionKind
 from gateway.shared_state.commands.script_call import ScriptCall
 from gateway.shared_state.port import TIMES_ASKED, SharedStateRefused, SharedStateUnavailable
-from gateway.shared_state.server import ServerAccess, tls_context
+from gateway.shared_state.server import ServerAccess
 from gateway.shared_state.valkey_state import ValkeyState
 from tests.pki import Authority
 from tests.shared_state.lossy_proxy import LossyProxy, lossy_proxy_to
 from tests.shared_state.servers import Server, absent, running, running_pair
-from tests.shared_state.states import CAMPAIGN, accept, claim, state_at
+from tests.shared_state.states import CAMPAIGN, accept, claim, state_at, tls_context
 
 CLAIMED, ACCEPTED, ELSEWHERE = ClaimVerdict.CLAIMED, ClaimVerdict.ACCEPTED, ClaimVerdict.ELSEWHERE
 
@@ -294,15 +294,15 @@ def tls_server(tmp_path: Path) -> Iterator[Server]:
 
 async def test_tls_with_a_ca_file(tls_server: Server) -> None:
     assert tls_server.tls_folder is not None
-    trusted = tls_context(str(tls_server.tls_folder / "ca.crt"), None, None)
-    async with state_at(tls_server.url, access=ServerAccess(tls=trusted)) as state:
+    trusted = tls_context(tls_server.tls_folder)
+    async with state_at(tls_server.url, access=ServerAccess(tls=lambda: trusted)) as state:
         assert await claim(state, "a") == [CLAIMED]
 
 
 async def test_a_certificate_of_another_authority_is_refused(tls_server: Server, tmp_path: Path) -> None:
-    (tmp_path / "other.crt").write_bytes(Authority().pem)
-    other = tls_context(str(tmp_path / "other.crt"), None, None)
-    async with state_at(tls_server.url, access=ServerAccess(tls=other)) as state:
+    (tmp_path / "ca.crt").write_bytes(Authority().pem)
+    other = tls_context(tmp_path)
+    async with state_at(tls_server.url, access=ServerAccess(tls=lambda: other)) as state:
         with pytest.raises(SharedStateUnavailable, match="TLS: the certificate is not accepted"):
             await claim(state, "a")
 
@@ -313,9 +313,9 @@ async def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None
         pytest.skip(reason)
     with running("redis", tmp_path / "server", {"bind": "127.0.0.1 127.0.0.2"}, tls=True) as server:
         assert server.tls_folder is not None
-        trusted = tls_context(str(server.tls_folder / "ca.crt"), None, None)
+        trusted = tls_context(server.tls_folder)
         url = server.url.replace("127.0.0.1", "127.0.0.2")
-        async with state_at(url, access=ServerAccess(tls=trusted)) as state:
+        async with state_at(url, access=ServerAccess(tls=lambda: trusted)) as state:
             with pytest.raises(SharedStateUnavailable, match="TLS: the certificate is not accepted"):
                 await claim(state, "a")
 
@@ -326,19 +326,19 @@ async def test_a_client_certificate(tmp_path: Path) -> None:
     with running("redis", tmp_path / "server", {"tls-auth-clients": "yes"}, tls=True) as server:
         folder = server.tls_folder
         assert folder is not None
-        bare = tls_context(str(folder / "ca.crt"), None, None)
-        async with state_at(server.url, access=ServerAccess(tls=bare)) as state:
+        bare = tls_context(folder)
+        async with state_at(server.url, access=ServerAccess(tls=lambda: bare)) as state:
             with pytest.raises(SharedStateUnavailable):
                 await claim(state, "a")
-        shown = tls_context(str(folder / "ca.crt"), str(folder / "tls.crt"), str(folder / "tls.key"))
-        async with state_at(server.url, access=ServerAccess(tls=shown)) as state:
+        shown = tls_context(folder, certificate=True)
+        async with state_at(server.url, access=ServerAccess(tls=lambda: shown)) as state:
             assert await claim(state, "a") == [CLAIMED]
 
 
 async def test_tls_to_a_server_without_it_and_the_reverse(tls_server: Server, shared_server: Server) -> None:
-    trusted = tls_context(None, None, None)
+    trusted = tls_context(None)
     url = shared_server.url.replace("://", "s://", 1)
-    async with state_at(url, access=ServerAccess(tls=trusted)) as state:
+    async with state_at(url, access=ServerAccess(tls=lambda: trusted)) as state:
         with pytest.raises(SharedStateUnavailable, match=r"TLS|closed|no reply"):
             await claim(state, "a")
     async with state_at(tls_server.url.replace("rediss", "redis")) as state:
