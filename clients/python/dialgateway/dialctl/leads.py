@@ -35,6 +35,10 @@ _token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _part_of_a_token = re.compile(r"[a-zA-Z0-9_\-]{1,64}").fullmatch
 _DIGESTS = (1 << 24) - 1
 _FIRST_SECOND = 100_000_000  # in 1973; a smaller number is a date as spreadsheets store it, in days
+_ERROR_VALUES = frozenset(
+    "#CALC! #DIV/0! #ERROR! #N/A #NAME? #NULL! #NUM! #REF! #SPILL! #VALUE!".split()  # noqa: SIM905 - they are read
+)
+"""What spreadsheet programs show, and write to CSV, for a formula without a result."""
 SKIPPED_COLUMN_CELLS = "cells in columns without a name are not sent"
 
 
@@ -224,6 +228,8 @@ class LeadReader:
                 raise _BadCell(
                     f"{name}: has bytes that are invalid in the file's encoding; try another --encoding"
                 )
+            if value in _ERROR_VALUES:
+                raise _BadCell(f"{name}: has the error value of a formula; correct it in the spreadsheet")
             if "\0" in value:
                 raise _BadCell(f"{name}: contains a zero byte")
             if len(value) > _LONGEST_ATTRIBUTE:

@@ -1,25 +1,22 @@
 """Read the records of an Excel workbook with openpyxl, which comes with the extra `leads`.
 
 Rows are read one at a time; openpyxl keeps the distinct texts of the workbook in memory. A number becomes its
-digits, without the exponent that a spreadsheet program would show.
-
-Of merged cells only the first one has a value, although a person reads it in all of them. A row with merged
-cells is therefore refused: it would be sent without that value, or with one that belongs to other rows too.
+digits, without the exponent that a spreadsheet program would show. Rows that openpyxl reads in another
+way than a person does are refused.
 """
 
 from __future__ import annotations
 
-import re
 import zipfile
 import zlib
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, cast
 from xml.etree.ElementTree import ParseError
 
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.records import Record, is_filled
+from dialgateway.dialctl.xlsx_row_problems import RowProblems
 
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -32,18 +29,8 @@ _DAMAGED = (
     EOFError,
 )
 """The errors that openpyxl raises for damaged workbooks, and for other files."""
+_WORKBOOK = "xl/workbook.xml"
 _IS_DAMAGED = "{}: is not an Excel workbook, or is damaged; save it as CSV"
-_MERGED = re.compile(rb"""mergeCell\s[^>]*?ref=["']([A-Z]+([0-9]+):[A-Z]+([0-9]+))["']""")
-_LONGEST_MERGED_TAG = 200
-_BLOCK_BYTES = 1 << 20
-
-
-class _MergedRange(NamedTuple):
-    """Merged cells: their first and last row, counted from 1, and their name such as B2:B5."""
-
-    first: int
-    last: int
-    name: str
 
 
 class XlsxRecords:
@@ -87,50 +74,32 @@ class XlsxRecords:
         """Yield the rows that are not blank. Raises UnusableFile if the workbook is damaged."""
         self._sheet.reset_dimensions()  # some programs write a wrong one
         try:
-            merged = self._merged_ranges()
-            yield from self._filled(self._sheet.iter_rows(values_only=True), merged)
+            problems = RowProblems(self._open_xml, self._workbook_xml())
+            yield from self._filled(self._sheet.iter_rows(values_only=True), problems)
         except _DAMAGED:
             raise UnusableFile(_IS_DAMAGED.format(self._name)) from None
 
-    def _merged_ranges(self) -> list[_MergedRange]:
-        """Return the sheet's merged ranges by their first row.
+    def _open_xml(self) -> IO[bytes]:
+        return cast(IO[bytes], self._book._archive.open(self._sheet._worksheet_path))
 
-        openpyxl does not provide them when it reads row by row, so the sheet's XML is searched. They come
-        after all rows, so the sheet is decompressed once more; that takes far less time than reading its
-        cells.
-        """
-        with self._book._archive.open(self._sheet._worksheet_path) as xml:
-            return sorted(_merged_in(xml))
+    def _workbook_xml(self) -> bytes:
+        archive = self._book._archive
+        return cast(bytes, archive.read(_WORKBOOK)) if _WORKBOOK in archive.namelist() else b""
 
-    def _filled(self, rows: Iterable[tuple[object, ...]], merged: Sequence[_MergedRange]) -> Iterator[Record]:
-        width, ranges = 0, deque(merged)
-        current = _MergedRange(0, 0, "")
+    def _filled(self, rows: Iterable[tuple[object, ...]], problems: RowProblems) -> Iterator[Record]:
+        width = 0
         for line, row in enumerate(rows, start=1):
-            while ranges and ranges[0].first <= line:
-                current = max(current, ranges.popleft(), key=lambda each: each.last)
             cells = [_text(value) for value in row]
-            if not is_filled(cells):
+            filled = is_filled(cells)
+            if problem := problems.of(line, is_filled=filled):
+                yield Record(line, [], problem)
+            elif not filled:
                 self.empty_rows += 1
-                continue
-            if line <= current.last:
-                yield Record(line, [], f"has merged cells ({current.name}): split them and fill in each cell")
-                continue
-            width = width or len(cells)
-            # A row ends with its last cell that has a value. Missing cells after it are empty.
-            cells += [""] * (width - len(cells))
-            yield Record(line, cells)
-
-
-def _merged_in(xml: IO[bytes]) -> Iterator[_MergedRange]:
-    """Yield the merged ranges of a sheet's XML."""
-    rest = b""
-    while block := xml.read(_BLOCK_BYTES):
-        text = rest + block
-        end = 0
-        for match in _MERGED.finditer(text):
-            end = match.end()
-            yield _MergedRange(int(match[2]), int(match[3]), match[1].decode())
-        rest = text[max(end, len(text) - _LONGEST_MERGED_TAG) :]
+            else:
+                width = width or len(cells)
+                # A row ends with its last cell that has a value. Missing cells after it are empty.
+                cells += [""] * (width - len(cells))
+                yield Record(line, cells)
 
 
 def _open(file: str, content: BinaryIO) -> Any:
