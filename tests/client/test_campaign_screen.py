@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from dialgateway import Campaign, CampaignsSeen, CampaignState, HeldRequests, Hold, Outcome, Reason
 from dialgateway.dialctl.campaign_screen import WatchScreen, print_campaigns
-from dialgateway.dialctl.campaign_table import TITLES
+from dialgateway.dialctl.campaign_table import TITLES, campaign_line
 from dialgateway.dialctl.terminal import rich_console
 
 NOW = datetime(2026, 1, 2, 12, 30, tzinfo=UTC)
@@ -93,6 +93,12 @@ def test_columns_are_aligned_for_wide_characters() -> None:
     states = [row.index("flowing") if "flowing" in row else row.index("held") for row in rows]
     columns = {cell_len(row[:at]) for row, at in zip(rows, states, strict=True)}
     assert columns == {title.index("STATE")}
+
+
+def test_one_campaign_as_a_line_has_a_wait_only_if_something_waits() -> None:
+    """Without a queued request there is no oldest one."""
+    assert campaign_line(campaign("c", queued=4)).startswith("c: flowing, 4 queued (oldest 3s), 25 in flight")
+    assert campaign_line(campaign("c")).startswith("c: flowing, 0 queued, 25 in flight")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 160])

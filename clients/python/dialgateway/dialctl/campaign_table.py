@@ -104,9 +104,8 @@ def campaign_line(campaign: Campaign) -> str:
     """Return one campaign as one line."""
     row = cells(campaign)
     replicas, why = row[REPLICAS], row["WHY"]
-    counts = (
-        f"{row['QUEUED']} queued (oldest {row['OLDEST']}), {row['IN FLIGHT']} in flight, {row['ACC/S']}/s"
-    )
+    oldest = f" (oldest {row['OLDEST']})" if campaign.queued else ""
+    counts = f"{row['QUEUED']} queued{oldest}, {row['IN FLIGHT']} in flight, {row['ACC/S']}/s"
     more = (f"; {why}" if why else "") + (f"; queued+in flight by replica: {replicas}" if replicas else "")
     answers = f"{row['ACCEPTED']} accepted, {row['OTHER']} other"
     return f"{campaign_label(campaign)}: {row['STATE']}, {counts}, {answers}{more}"
