@@ -23,6 +23,9 @@ CallFailure
 ├── CallRevoked            not sent, since its right to be sent was taken back: a hold, a purge, a drain
 └── CallUnexpected         anything that this version does not know
 
+Exceptions of Connect: botocore models `connectcampaigns/2021-01-30` and `connectcampaignsv2/2024-04-23`.
+Codes about credentials and the clock: Common Errors in AWS's API references.
+
 The adapter in `connect/` raises them, from the foreign exception. Their texts reach callers, so they come
 from this module only, never from Connect or a library.
 """

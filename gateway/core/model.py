@@ -102,7 +102,11 @@ class CampaignNotice(NamedTuple):
 
 
 class ItemFailure(enum.Enum):
-    """Why Connect refused one item of a call that it otherwise carried out."""
+    """Why Connect refused one item of a call that it otherwise carried out.
+
+    Codes: botocore models `connectcampaigns/2021-01-30` (V1) and `connectcampaignsv2/2024-04-23` (V2). Their
+    meanings: AWS's best practices for PutDialRequestBatch, and the API reference of V2.
+    """
 
     INVALID_INPUT = "InvalidInput"
     # V1 RequestThrottled, V2 BufferLimitExceeded: too few agents or lines for more pending dials.
