@@ -12,8 +12,9 @@ OperationError
 A number appears in no record, only its keyed hash.
 """
 
+import contextlib
 import enum
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
@@ -24,7 +25,7 @@ from gateway.core.fleet.suppressions import TooManySuppressions
 from gateway.core.intake.validation import problem_with_number
 from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
 from gateway.dispatch.suppressed_numbers import SuppressedNumbers
-from gateway.dispatch.suppression_sync import SuppressionSync
+from gateway.dispatch.suppression_sync import HashedForNobody, SuppressionResult, SuppressionSync
 
 
 class NotSuppressed(OperationError):  # noqa: N818 - named like the other outcomes of a call
@@ -120,6 +121,10 @@ class NumberResult:
     fleet: ActionResult | None = None
 
 
+KEYS_TRIED = 3
+"""Keys of the fleet with which a number is hashed, at most: a store that has lost its data gets another."""
+_FleetAct = Callable[[SuppressionSync, bytes, Operator], Awaitable[NumberResult]]
+"""Changes something in a fleet about the hash of a number."""
 Noted = Callable[[float, str, bytes, str, str], None]
 """Takes the instant, "suppressed" or "allowed", the hash of the number, who did it, and the reason."""
 
@@ -158,21 +163,14 @@ class NumberOperations:
         Raises `InvalidOperation`, `SuppressionsUnread`, `SuppressionLimitReached`, `SuppressionNotShared` and
         `SuppressionNotKept`.
         """
-        number_hash = await self._checked(number, operator)
+        _check(number, operator)
         try:
             if self._fleet is None:
-                done = await self._suppress_here(number_hash, operator)
+                done = await self._suppress_here(self._hashing.of(number), operator)
             else:
-                result = await self._fleet.suppress(number_hash, operator.name, operator.reason)
-                done = NumberResult(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
+                done = await self._with_key(self._fleet, number, operator, self._suppress_in)
         except (TooManySuppressions, OverflowError):
             raise SuppressionLimitReached from None
-        except SharedStateAway:
-            here = ActionResult(only_here=True)
-            self._record(
-                Event.SUPPRESS, operator, NumberResult(number_hash.hex(), False, Lifetime.PROCESS, here)
-            )
-            raise SuppressionNotShared from None
         self._record(Event.SUPPRESS, operator, done)
         return done
 
@@ -182,17 +180,11 @@ class NumberOperations:
         Raises `InvalidOperation`, `SuppressionsUnread`, `NotSuppressed`, `EndNotShared` and
         `SuppressionNotKept`.
         """
-        number_hash = await self._checked(number, operator)
+        _check(number, operator)
         if self._fleet is None:
-            done = await self._allow_here(number_hash, operator)
+            done = await self._allow_here(self._hashing.of(number), operator)
         else:
-            try:
-                result = await self._fleet.end(number_hash, operator.name, operator.reason)
-            except SharedStateAway:
-                raise EndNotShared from None
-            if result is None:
-                raise NotSuppressed
-            done = NumberResult(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
+            done = await self._with_key(self._fleet, number, operator, self._end_in)
         self._record(Event.ALLOW, operator, done)
         return done
 
@@ -200,6 +192,47 @@ class NumberOperations:
         """Return how long a suppression lasts that is kept without a shared state."""
         is_kept = self._file is not None and number_hash not in self._unkept
         return Lifetime.FILE if is_kept else Lifetime.PROCESS
+
+    # --- with a shared state -------------------------------------------------------------------------
+
+    async def _with_key(
+        self, fleet: SuppressionSync, number: str, operator: Operator, act: _FleetAct
+    ) -> NumberResult:
+        """Hash a number with the key of the fleet, and act on its hash.
+
+        If the store has lost its data a moment ago, this replica may not know yet that others have given it
+        another key. Raises `SuppressionsUnread` if the key changes again.
+        """
+        for _ in range(KEYS_TRIED):
+            try:
+                await fleet.keyed()
+            except SharedStateAway:
+                break
+            with contextlib.suppress(HashedForNobody):
+                return await act(fleet, self._hashing.of(number), operator)
+        raise SuppressionsUnread
+
+    async def _suppress_in(
+        self, fleet: SuppressionSync, number_hash: bytes, operator: Operator
+    ) -> NumberResult:
+        try:
+            result = await fleet.suppress(number_hash, operator.name, operator.reason)
+        except SharedStateAway:
+            here = ActionResult(only_here=True)
+            self._record(
+                Event.SUPPRESS, operator, NumberResult(number_hash.hex(), False, Lifetime.PROCESS, here)
+            )
+            raise SuppressionNotShared from None
+        return _shared(number_hash, result)
+
+    async def _end_in(self, fleet: SuppressionSync, number_hash: bytes, operator: Operator) -> NumberResult:
+        try:
+            result = await fleet.end(number_hash, operator.name, operator.reason)
+        except SharedStateAway:
+            raise EndNotShared from None
+        if result is None:
+            raise NotSuppressed
+        return _shared(number_hash, result)
 
     # --- without a shared state -----------------------------------------------------------------------
 
@@ -246,19 +279,6 @@ class NumberOperations:
 
     # --- how ------------------------------------------------------------------------------------------
 
-    async def _checked(self, number: str, operator: Operator) -> bytes:
-        """Return the hash of a number. Raises `InvalidOperation` and `SuppressionsUnread`."""
-        problem = problem_with_number(number)
-        if problem is not None:
-            raise InvalidOperation(problem)
-        check_text("reason", operator.reason, needed=True)
-        if self._fleet is not None:
-            try:
-                await self._fleet.keyed()
-            except SharedStateAway:
-                raise SuppressionsUnread from None
-        return self._hashing.of(number)
-
     def _record(self, event: Event, operator: Operator, done: NumberResult) -> None:
         """Write the audit event of a change, which names the number by its hash only."""
         suppressed = event is Event.SUPPRESS
@@ -280,3 +300,15 @@ class NumberOperations:
             operator.actor.name,
             operator.reason,
         )
+
+
+def _check(number: str, operator: Operator) -> None:
+    """Raise `InvalidOperation` for a bad number or reason."""
+    problem = problem_with_number(number)
+    if problem is not None:
+        raise InvalidOperation(problem)
+    check_text("reason", operator.reason, needed=True)
+
+
+def _shared(number_hash: bytes, result: SuppressionResult) -> NumberResult:
+    return NumberResult(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)

@@ -48,6 +48,11 @@ class FleetKey:
         return self._key.fixed or len(self._hashed) > 0
 
     @property
+    def present(self) -> bytes:
+        """The key with which this replica hashes now."""
+        return self._key.key
+
+    @property
     def proposed(self) -> bytes:
         """The key to propose to the fleet, empty if others may have one that is in use."""
         if self.kept or self.agreed:

@@ -24,7 +24,7 @@ from gateway.dispatch.fleet_key import FleetKey
 from gateway.dispatch.sending_stop import SendingStop, Suspendable
 from gateway.dispatch.suppressed_numbers import HashKey, NoNumbers, SuppressedNumbers
 from gateway.dispatch.suppression_confirmations import SuppressionConfirmations
-from gateway.shared_state.port import SharedState, SharedStateError
+from gateway.shared_state.port import KeyDiffers, SharedState, SharedStateError
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,13 @@ REPORTED_AGAIN_S = 300.0
 store forgets the replicas that report nothing for 15 minutes."""
 ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
 """Seconds between two exchanges while an operator waits for confirmation, and after one that failed."""
+
+
+class HashedForNobody(Exception):  # noqa: N818 - says what is wrong
+    """The fleet hashes numbers with another key than that of a hash: nothing was changed.
+
+    The replica gives up its key. The number must be hashed again, after `SuppressionSync.keyed`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +147,21 @@ class SuppressionSync:
         """Suppress a number on all replicas.
 
         It takes effect here before the shared state is asked. Raises `SharedStateAway` if that does not
-        record it: then it is in force here only until it does. Raises also `TooManySuppressions`.
+        record it: then it is in force here only until it does. Raises also `TooManySuppressions` and
+        `HashedForNobody`.
         """
         began_with = self._confirmations.others()
         asked_at_ms = self._clock.ms(self._now())
-        suppression = Suppression(number_hash, actor, reason, asked_at_ms)
-        existed = number_hash in self._suppressions
+        suppression = Suppression(number_hash, actor, reason, asked_at_ms, key=self._key.present)
+        existed, key_is_kept = number_hash in self._suppressions, self._key.kept
         self._carry_out(self._suppressions.suppress_here(suppression))
         try:
             recorded = await self._state.suppress(suppression)
         except SharedStateError as away:
+            if isinstance(away, KeyDiffers) and not key_is_kept:
+                self._carry_out(self._suppressions.withdraw(suppression))
+                self._give_up_key()
+                raise HashedForNobody from away
             log.warning("the shared state could not record a suppression: %s", away)
             self._wanted.set()
             raise SharedStateAway from away
@@ -163,14 +175,18 @@ class SuppressionSync:
     async def end(self, number_hash: bytes, actor: str, reason: str) -> SuppressionResult | None:
         """End the suppression of a number on all replicas; None if it is not suppressed.
 
-        Raises `SharedStateAway`: then the number stays suppressed.
+        Raises `SharedStateAway`: then the number stays suppressed. Raises also `HashedForNobody`.
         """
         began_with = self._confirmations.others()
-        action = Suppression(number_hash, actor, reason, self._clock.ms(self._now()), ended=True)
-        known = number_hash in self._suppressions
+        asked_at_ms = self._clock.ms(self._now())
+        action = Suppression(number_hash, actor, reason, asked_at_ms, ended=True, key=self._key.present)
+        known, key_is_kept = number_hash in self._suppressions, self._key.kept
         try:
             recorded = await self._state.end_suppression(action, known=known)
         except SharedStateError as away:
+            if isinstance(away, KeyDiffers) and not key_is_kept:
+                self._give_up_key()
+                raise HashedForNobody from away
             log.warning("the shared state could not record the end of a suppression: %s", away)
             raise SharedStateAway from away
         if recorded is None:
@@ -247,6 +263,11 @@ class SuppressionSync:
             offers=known.offered(),
             asks=self._confirmations.asked,
         )
+
+    def _give_up_key(self) -> None:
+        """Have this replica read the key of its fleet again: the store has another one."""
+        self._key.may_be_lost()
+        self._wanted.set()
 
     @property
     def _is_joined(self) -> bool:

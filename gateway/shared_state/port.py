@@ -40,6 +40,13 @@ class ActionTooLate(SharedStateUnavailable):
         super().__init__("the action arrived too late and was not carried out")
 
 
+class KeyDiffers(SharedStateUnavailable):
+    """It keeps hashes of numbers with another key, so an operator's action was not recorded."""
+
+    def __init__(self) -> None:
+        super().__init__("the numbers in it are hashed with another key")
+
+
 class SharedStateChanged(SharedStateUnavailable):
     """It is not the store that this replica knows: it may have lost records of client tokens.
 
@@ -154,14 +161,14 @@ class SharedState(Protocol):
     async def suppress(self, action: Suppression) -> Suppression:
         """Record a suppression; return it, or the one that its number has already.
 
-        Raises also `TooManySuppressions`.
+        Raises also `TooManySuppressions`, and `KeyDiffers`.
         """
         ...
 
     async def end_suppression(self, action: Suppression, *, known: bool) -> Suppression | None:
         """Record the end of a suppression; None if there is none.
 
-        `known`: the replica knows a suppression that the store may lack.
+        `known`: the replica knows a suppression that the store may lack. Raises also `KeyDiffers`.
         """
         ...
 

@@ -25,7 +25,7 @@ from gateway.core.fleet.suppressions import (
 from gateway.shared_state.commands import conditions, contacts, control, ledger, suppressions
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.tick import tick_call, tick_reply
-from gateway.shared_state.port import ActionTooLate
+from gateway.shared_state.port import ActionTooLate, KeyDiffers
 from gateway.shared_state.rules.contacts import ContactRules, Numbered
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.model_store import ModelStore
@@ -150,7 +150,7 @@ class Agreement:
         for action in (of_script, of_rules):
             try:
                 results.append(action())
-            except (TooManySuppressions, ActionTooLate) as refused:
+            except (TooManySuppressions, ActionTooLate, KeyDiffers) as refused:
                 results.append(type(refused).__name__)
         _same("an action on suppressions", *results)
         return results[0] if isinstance(results[0], Suppression) else None

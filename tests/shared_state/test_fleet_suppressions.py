@@ -1,11 +1,13 @@
 """Live suppressions of gateways that share a real Valkey or Redis."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from dialgateway import CallFailed, Confirmation, SuppressionLifetime
+from gateway.compliance.number_hash import NumberHash
 from tests.integration.fleet_world import Replica, fleet_of
 from tests.integration.world import CAMPAIGN, PHONE, dial, dials, until, verdicts
 from tests.shared_state.lossy_proxy import lossy_proxy_to
@@ -16,6 +18,7 @@ from tests.stopwatch import Stopwatch
 OTHER = "+12065550199"
 REASON = "asked for it"
 SUPPRESSED = "REJECTED SUPPRESSED NEVER"
+OTHER_KEY = b"the key of another replica"
 ALL = Confirmation(NAMES, (), only_here=False)
 
 
@@ -136,6 +139,34 @@ async def test_a_flushed_store_gets_suppressions_and_key_back(fleet_server: Serv
         assert not fleet.dialed()
         hashing = [replica.gateway.guard.hashing.of(PHONE) for replica in fleet.replicas]
         assert len(set(hashing)) == 1
+
+
+async def test_a_store_that_was_given_another_key_gets_numbers_under_it(fleet_server: Server) -> None:
+    """Replicas that have not noticed the loss of its data record no number under the former key."""
+    async with fleet_of(2, fleet_server.url) as fleet:
+        await fleet.joined()
+        for replica in fleet.replicas:
+            await keyed(replica)
+        give_another_key(fleet_server, OTHER_KEY)
+        await suppress(fleet.replicas[0])  # before its next beat, which would notice
+        recorded = NumberHash(OTHER_KEY).of(PHONE)
+        assert fleet_server.command("HEXISTS", "{dial-gateway}:suppressions:numbers", recorded)
+        for number, replica in enumerate(fleet.replicas):
+            assert await asked(replica, f"a-{number}") == ["UNKNOWN SUPPRESSED SAME_TOKEN"]
+        assert not fleet.dialed()
+
+
+def give_another_key(server: Server, key: bytes) -> None:
+    """Empty a store, and keep a key and a number in it, as another replica does that meets it first."""
+    prefix, number_hash = "{dial-gateway}:suppressions:", b"8 bytes."
+    version = time.time_ns() // 1_000_000
+    with server.client() as client, client.pipeline() as commands:
+        commands.flushall()
+        commands.hset(f"{prefix}counters", "key", key)
+        commands.hset(f"{prefix}numbers", number_hash, f'{version} {version} 0 ["Ada", "asked for it"]')
+        commands.zadd(f"{prefix}order", {number_hash: version})
+        commands.set(f"{prefix}version", version)
+        commands.execute()
 
 
 async def test_a_replica_with_another_key_of_a_file_sends_nothing(

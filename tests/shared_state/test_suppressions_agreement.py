@@ -1,6 +1,7 @@
 """The script of suppressions does on real servers what its rules in plain Python do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,6 +73,7 @@ actions = st.builds(
     st.sampled_from(["asked for it", "ü 1 2"]),
     st.sampled_from([0, BASE_MS - END_WITHIN_MS - 10, BASE_MS, BASE_MS + 5_000]),
     st.sampled_from([0, BASE_MS]),
+    key=st.sampled_from([b"", b"key", b"\0other"]),
 )
 requests = st.builds(
     SuppressionsRequest,
@@ -156,6 +158,18 @@ def test_the_key_of_the_fleet_stays_once_something_is_kept_under_it(both: Agreem
     assert key_with(b"second", knows=True) == b"second"
     both.suppress(Suppression(number(1), "Ines", "asked for it"))
     assert key_with(b"third", knows=True) == b"second"
+
+
+def test_an_action_with_another_key_is_not_recorded(both: Agreement) -> None:
+    """Nobody would find a number by that hash. A store that keeps nothing yet takes the key of the action."""
+    first = Suppression(number(1), "Ines", "asked for it", key=b"first")
+    assert both.suppress(first) is not None
+    assert both.exchange_suppressions(replace(read(), key=b"")).key == b"first"
+    foreign = replace(first, number_hash=number(2), key=b"second")
+    assert both.suppress(foreign) is None
+    assert both.end_suppression(foreign, known=True) is None
+    seen = both.exchange_suppressions(read())
+    assert ([one.number_hash for one in seen.page], seen.key) == ([number(1)], b"first")
 
 
 def test_texts_edited_by_hand_suppress_all_the_same(both: Agreement, shared_server: Server) -> None:

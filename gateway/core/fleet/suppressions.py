@@ -32,7 +32,8 @@ class Suppression:
     """A suppressed number, or with `ended` the end of that, as the shared state records it.
 
     `at_ms` is the store's wall clock, 0 if it is not known. Versions grow; each is at least the store's time.
-    The version is 0 if the store has not recorded it.
+    The version is 0 if the store has not recorded it. `key` is that of the hash, which the store compares
+    with its own before it records an operator's action; empty if it need not.
     """
 
     number_hash: bytes
@@ -41,6 +42,7 @@ class Suppression:
     at_ms: int = 0
     version: int = 0
     ended: bool = False
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

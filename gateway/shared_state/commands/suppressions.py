@@ -12,11 +12,11 @@ from gateway.core.fleet.suppressions import (
 )
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Argument, Reply, ScriptCall
-from gateway.shared_state.port import ActionTooLate
+from gateway.shared_state.port import ActionTooLate, KeyDiffers
 
 UNREADABLE = "this record of the shared state cannot be read"
 """The reason of a suppression whose record somebody has edited. The number stays suppressed."""
-_TOO_LATE, _TOO_MANY, _NONE = -2, -1, 0
+_KEY_DIFFERS, _TOO_LATE, _TOO_MANY, _NONE = -3, -2, -1, 0
 
 
 def version_key(keys: Keys) -> str:
@@ -60,21 +60,25 @@ def exchange_reply(reply: Reply) -> SuppressionsReply:
 
 def suppress_call(keys: Keys, action: Suppression) -> ScriptCall:
     """Return the call that records a suppression."""
-    return ScriptCall("suppressions", _keys(keys), ["suppress", action.number_hash, _text(action)])
+    return ScriptCall(
+        "suppressions", _keys(keys), ["suppress", action.number_hash, _text(action), action.key]
+    )
 
 
 def end_call(keys: Keys, action: Suppression, *, known: bool) -> ScriptCall:
     """Return the call that records the end of a suppression."""
-    args: list[Argument] = ["end", action.number_hash, _text(action), action.at_ms, int(known)]
+    args: list[Argument] = ["end", action.number_hash, _text(action), action.at_ms, int(known), action.key]
     return ScriptCall("suppressions", _keys(keys), args)
 
 
 def action_reply(action: Suppression, reply: Reply) -> Suppression | None:
     """Return the suppression, or its end, that is recorded now; None if there was nothing to end.
 
-    Raises `TooManySuppressions`, `ActionTooLate` and `ValueError`.
+    Raises `TooManySuppressions`, `ActionTooLate`, `KeyDiffers` and `ValueError`.
     """
     result, *value = _list(reply)
+    if result == _KEY_DIFFERS:
+        raise KeyDiffers
     if result == _TOO_LATE:
         raise ActionTooLate
     if result == _TOO_MANY:

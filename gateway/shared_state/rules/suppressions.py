@@ -10,7 +10,7 @@ from gateway.core.fleet.suppressions import (
     SuppressionsRequest,
     TooManySuppressions,
 )
-from gateway.shared_state.port import ActionTooLate
+from gateway.shared_state.port import ActionTooLate, KeyDiffers
 
 LIMIT = 1_000_000
 """Suppressed numbers, at most."""
@@ -43,7 +43,7 @@ class SuppressionsRules:
 
     def exchange(self, now_ms: int, request: SuppressionsRequest) -> SuppressionsReply:
         """Take what a replica tells, and return what is newer than its cursor."""
-        self._agree_on_key(request)
+        self._agree_on_key(request.key, knows=request.knows)
         if request.key and request.key == self.key:
             for offer in request.offers:
                 self._record_missing(now_ms, offer)
@@ -61,33 +61,46 @@ class SuppressionsRules:
         )
 
     def suppress(self, now_ms: int, action: Suppression) -> Suppression:
-        """Record a suppression; return it, or the one that the number has. Raises `TooManySuppressions`."""
+        """Record a suppression; return it, or the one that the number has.
+
+        Raises `TooManySuppressions` and `KeyDiffers`.
+        """
+        self._compare_key(action)
         stored = self.table.get(action.number_hash)
         if stored is not None and not stored.ended:
             return stored
         if self._is_full():
             raise TooManySuppressions
-        return self._record(now_ms, replace(action, at_ms=now_ms, ended=False))
+        return self._record(now_ms, replace(action, at_ms=now_ms, ended=False, key=b""))
 
     def end(self, now_ms: int, action: Suppression, *, known: bool) -> Suppression | None:
         """Record the end of a suppression; None if there is none.
 
-        `known`: the replica knows a suppression that the store may lack. Raises `ActionTooLate`.
+        `known`: the replica knows a suppression that the store may lack. Raises `ActionTooLate` and
+        `KeyDiffers`.
         """
         if action.at_ms and now_ms - action.at_ms > END_WITHIN_MS:
             raise ActionTooLate
+        self._compare_key(action)
         stored = self.table.get(action.number_hash)
         if (stored is None or stored.ended) and not known:
             return None
-        return self._record(now_ms, replace(action, at_ms=now_ms, ended=True))
+        return self._record(now_ms, replace(action, at_ms=now_ms, ended=True, key=b""))
 
     # --- implementation -----------------------------------------------------------------------------
 
-    def _agree_on_key(self, request: SuppressionsRequest) -> None:
+    def _agree_on_key(self, key: bytes, *, knows: bool) -> None:
         """Keep a replica's key if there is none, or if it knows suppressions and ours was never used."""
-        is_unused = request.key != self.key and request.knows and not self.table
-        if request.key and (not self.key or is_unused):
-            self.key = request.key
+        is_unused = key != self.key and knows and not self.table
+        if key and (not self.key or is_unused):
+            self.key = key
+
+    def _compare_key(self, action: Suppression) -> None:
+        """Raise `KeyDiffers` if the hash of an action means nothing to other replicas."""
+        if action.key:
+            self._agree_on_key(action.key, knows=True)
+            if self.key != action.key:
+                raise KeyDiffers
 
     def _after(self, version: int) -> Iterable[Suppression]:
         return (one for one in self.table.values() if one.version > version)
@@ -99,7 +112,7 @@ class SuppressionsRules:
             return
         if not self._is_full():
             at_ms = min(offer.at_ms or now_ms, now_ms)
-            self._record(now_ms, replace(offer, at_ms=at_ms, ended=False))
+            self._record(now_ms, replace(offer, at_ms=at_ms, ended=False, key=b""))
 
     def _record(self, now_ms: int, action: Suppression) -> Suppression:
         self.version = max(self.version + 1, now_ms)

@@ -3,10 +3,11 @@
 -- never parsed here.
 -- KEYS: the newest version, the counters, the table by hash, the hashes by version, the ended ones by version,
 -- what members have seen.
--- ARGV of a suppression: 'suppress', the hash, the text (actor, reason).
---   Returns {-1} if too many numbers are suppressed, else {1, value} with the value that the number has now.
--- ARGV of an end: 'end', the hash, the text, when it was asked for in ms, 1 if the replica knows a suppression.
---   Returns {-2} if it arrives too late, {0} if there is no suppression, else {1, value}.
+-- ARGV of a suppression: 'suppress', the hash, the text (actor, reason), the key of the hash (empty: not compared).
+--   Returns {-3} if numbers are hashed with another key, {-1} if too many are suppressed, else {1, value} with the
+--   value that the number has now.
+-- ARGV of an end: 'end', the hash, the text, when it was asked for in ms, 1 if the replica knows a suppression, the key.
+--   Returns {-2} if it arrives too late, {-3} as above, {0} if there is no suppression, else {1, value}.
 -- ARGV of an exchange: 'exchange', the member, the version that it has carried out, its cursor, its key of hashes
 -- (empty for no proposal),
 -- 1 if it knows suppressions, 1 if it asks what members have seen; then, for each suppression that it offers, the
@@ -60,28 +61,6 @@ local function record(hash, at, has_ended, text)
     return value
 end
 
-local function suppress(hash, text)
-    local value, is_suppressed = stored(hash)
-    if is_suppressed then
-        return {1, value}
-    end
-    if is_full() then
-        return {-1}
-    end
-    return {1, record(hash, now, '0', text)}
-end
-
-local function finish(hash, text, asked_at, known)
-    if asked_at > 0 and now - asked_at > END_WITHIN_MS then
-        return {-2}
-    end
-    local _, is_suppressed = stored(hash)
-    if not is_suppressed and known ~= '1' then
-        return {0}
-    end
-    return {1, record(hash, now, '1', text)}
-end
-
 -- Keep a replica's key if there is none, or if it knows suppressions and nothing is kept under the other key.
 local function agree_on_key(key, knows)
     local kept = redis.call('HGET', counters, 'key')
@@ -93,6 +72,39 @@ local function agree_on_key(key, knows)
         return key
     end
     return kept
+end
+
+-- Whether a hash with a key means nothing to other replicas.
+local function is_foreign(key)
+    return key ~= '' and agree_on_key(key, '1') ~= key
+end
+
+local function suppress(hash, text, key)
+    if is_foreign(key) then
+        return {-3}
+    end
+    local value, is_suppressed = stored(hash)
+    if is_suppressed then
+        return {1, value}
+    end
+    if is_full() then
+        return {-1}
+    end
+    return {1, record(hash, now, '0', text)}
+end
+
+local function finish(hash, text, asked_at, known, key)
+    if asked_at > 0 and now - asked_at > END_WITHIN_MS then
+        return {-2}
+    end
+    if is_foreign(key) then
+        return {-3}
+    end
+    local _, is_suppressed = stored(hash)
+    if not is_suppressed and known ~= '1' then
+        return {0}
+    end
+    return {1, record(hash, now, '1', text)}
 end
 
 local function record_missing(hash, former, at, text)
@@ -155,6 +167,6 @@ if ARGV[1] == 'exchange' then
     return exchange()
 end
 if ARGV[1] == 'suppress' then
-    return suppress(ARGV[2], ARGV[3])
+    return suppress(ARGV[2], ARGV[3], ARGV[4])
 end
-return finish(ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5])
+return finish(ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6])

@@ -5,9 +5,12 @@ import logging
 
 import pytest
 
+from gateway.core.fleet.suppressions import Suppression
+from gateway.dispatch.fleet_control import SharedStateAway
 from gateway.dispatch.fleet_key import PROPOSED_AFTER_S
+from gateway.dispatch.suppression_sync import HashedForNobody
 from gateway.shared_state.rules.suppressions import SuppressionsRules
-from tests.unit.dispatch.suppression_fleet import ONE, Fleet, fleet_of
+from tests.unit.dispatch.suppression_fleet import ONE, TWO, Fleet, fleet_of
 from tests.unit.dispatch.test_dispatcher import turns
 
 
@@ -64,6 +67,49 @@ async def test_a_replica_with_another_key_from_a_file_sends_nothing(
         assert "DIAL_GATEWAY_GUARD_KEY_FILE" in (other.sync.in_words() or "")
         assert len(caplog.records) == 1
         assert len(other.numbers) == 0
+
+
+async def test_a_hash_with_the_former_key_is_taken_back() -> None:
+    """The store was given another key since the last beat: nobody would find the number there."""
+    async with fleet_of() as fleet:
+        a = await fleet.add("a", b"drawn by a", fixed=False)
+        fleet.seconds += PROPOSED_AFTER_S
+        await a.sync.keyed()
+        theirs = Suppression(TWO, "Ada", "asked for it", key=b"of another replica")
+        fleet.store.rules.suppressions = SuppressionsRules()
+        fleet.store.suppress(theirs)
+        with pytest.raises(HashedForNobody):
+            await a.sync.suppress(ONE, "Ines", "asked for it")
+        assert ONE not in a.numbers
+        await a.sync.keyed()
+        assert a.key.key == b"of another replica"
+        await a.sync.suppress(ONE, "Ines", "asked for it")
+        assert ONE in a.numbers
+        assert a.sends()
+
+
+async def test_a_number_is_not_allowed_under_the_former_key() -> None:
+    """ "It is not suppressed" would be untrue: the store has it under another hash."""
+    async with fleet_of() as fleet:
+        a = await fleet.add("a", b"drawn by a", fixed=False)
+        fleet.seconds += PROPOSED_AFTER_S
+        await a.sync.keyed()
+        fleet.store.rules.suppressions = SuppressionsRules()
+        fleet.store.suppress(Suppression(TWO, "Ada", "asked for it", key=b"of another replica"))
+        with pytest.raises(HashedForNobody):
+            await a.sync.end(ONE, "Ines", "wants calls")
+        await a.sync.keyed()
+        assert a.key.key == b"of another replica"
+
+
+async def test_with_a_key_of_a_file_the_number_stays_suppressed_here() -> None:
+    async with fleet_of("a") as fleet:
+        (a,) = fleet.replicas
+        fleet.store.rules.suppressions = SuppressionsRules()
+        fleet.store.suppress(Suppression(TWO, "Ada", "asked for it", key=b"of another file"))
+        with pytest.raises(SharedStateAway):
+            await a.sync.suppress(ONE, "Ines", "asked for it")
+        assert ONE in a.numbers
 
 
 async def test_after_a_loss_a_replica_agrees_on_the_key_again() -> None:
