@@ -162,6 +162,9 @@ class Engine:
         """
         if self.fleet_ledger is None or batch not in self._calls:
             return False  # the gateway has abandoned the call, and has answered its requests
+        if self.fleet_permits is not None and self.fleet_permits.pauses.paused_since(now, asked_at):
+            self.completed(now, batch, UNSENT)  # the fleet may have held its campaign meanwhile
+            return False
         sending = self._draining.sends_again(now, batch)
         entries = self.fleet_ledger.claimed(now, batch, asked_at, verdicts, sending=sending)
         if len(entries) < len(batch.entries):

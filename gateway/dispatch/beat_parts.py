@@ -12,10 +12,14 @@ from gateway.core.fleet.messages import (
     TickReply,
     TickRequest,
 )
+from gateway.core.quota.pause_watch import PauseWatch
 
 
 class Ticks(Protocol):
     """The permits of this replica: they make ticks and use the replies."""
+
+    pauses: PauseWatch
+    """What is to be told that this process runs."""
 
     @property
     def members(self) -> Sequence[Member]:

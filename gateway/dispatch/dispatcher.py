@@ -75,6 +75,8 @@ class Dispatcher:
         self._changes = ChangeLog()
         self._draining_since: float | None = None
         self._running = False
+        self.turning: Callable[[], None] | None = None
+        """Called before each turn: a replica of a fleet may have to hear from the others first."""
         self.turned: Callable[[], None] | None = None
         """Called after each turn: a replica of a fleet may want to speak with the others earlier then."""
 
@@ -309,6 +311,8 @@ class Dispatcher:
     def _turn(self) -> float | None:
         """Do what the engine decides; return the instant of the next turn if nothing happens before."""
         self._read_wall_clock()
+        if self.turning is not None:
+            self.turning()
         decision = self._engine.poll(self._now())
         self._calls.revoke(decision.revoked)
         self._delivery.deliver()

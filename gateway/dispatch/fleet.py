@@ -79,7 +79,8 @@ class Fleet:
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """Return what must run until the gateway shuts down."""
-        return [self._member.run(), self.claims.run(), self.suppressions.run()]
+        member = self._member
+        return [member.run(), member.show_life(), self.claims.run(), self.suppressions.run()]
 
     async def leave(self) -> None:
         """Write the last settlements, and leave the fleet, as far as the shared state answers."""
@@ -208,4 +209,4 @@ def _connect(
 
     member.reply_seen = seen
     control.join(member)
-    dispatcher.turned = member.turned
+    dispatcher.turning, dispatcher.turned = member.turning, member.turned

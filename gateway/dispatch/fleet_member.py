@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.core.fleet.messages import Member, TickReply
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
+from gateway.core.quota.pause_watch import SIGN_EVERY_S
 from gateway.dispatch.beat_pace import BeatPace
 from gateway.dispatch.beat_parts import CampaignConditions, ControlExchange, Ticks
 from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
@@ -107,6 +108,16 @@ class FleetMember:
         self._due = min(self._due, self._pace.earliest)
         self._alarm.set()
 
+    def turning(self) -> None:
+        """Note that this process runs; after a pause it hears from the shared state before it sends."""
+        self._ticks.pauses.runs(self._now())
+
+    async def show_life(self) -> None:
+        """Note that this process runs, also while a beat waits for its reply, until cancelled."""
+        while True:
+            self.turning()
+            await asyncio.sleep(SIGN_EVERY_S)
+
     def turned(self) -> None:
         """Note that the dispatcher has done what was to do: a beat may be wanted earlier now."""
         if self._missed_in_a_row:
@@ -140,6 +151,7 @@ class FleetMember:
         try:
             await self._exchange_beat()
         except SharedStateError as problem:
+            self.turning()
             self._failed(problem)
             self._due = min(self._due, self._sent_at + BEAT_EVERY_S)
         self._look_for_ended()
@@ -154,6 +166,7 @@ class FleetMember:
         conditions = self._conditions
         asked = None if conditions is None else conditions.request(sent_at, leaving=self._leaving)
         reply = await self._send(Beat(tick, self._exchange.request(), asked))
+        self.turning()
         now = self._now()
         if reply.tick.name_taken:
             self._ticks.ticked(sent_at, now, reply.tick)

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Any
 
+import grpc
 import valkey.asyncio
 
 from dialgateway import DialGatewayClient
 from tests.faults.bars import Check, Finding, found
-from tests.faults.callers import SteadyCaller
+from tests.faults.callers import SteadyCaller, dial_requests
 from tests.faults.fleet_world import fleet_world
+from tests.faults.wire import streams_to
 from tests.faults.world import World
 
 RATE, BURST = 20.0, 10.0
@@ -29,6 +31,10 @@ FEW = 3
 """Answers that each caller gets until a fault counts as overcome."""
 OVERCOME_S = 20.0
 HELD = "campaign-0"
+BACKLOG, BACKLOG_RATE = 1900, 6.0
+"""Dial requests of a backlog, and the calls a second that the account allows meanwhile."""
+LOST_AFTER_S = 1.5
+"""Seconds after which the fleet counts a silent gateway as lost, at most."""
 BACK_S = 2.5
 """Seconds after the store's return within which all gateways know a hold that was requested without it."""
 
@@ -128,9 +134,11 @@ def replaced(number: int, settle_s: float) -> Fault:
     return fault
 
 
-def held_and_released(number: int, held_s: float) -> Fault:
+def held_and_released(
+    number: int, held_s: float, credentials: grpc.ChannelCredentials | None = None
+) -> Fault:
     async def fault(world: World) -> None:
-        async with DialGatewayClient(world.targets[number]) as client:
+        async with DialGatewayClient(world.targets[number], credentials=credentials) as client:
             world.recorder.held(HELD)
             await client.hold_campaign(HELD, "test")
             await asyncio.sleep(held_s)
@@ -177,6 +185,41 @@ def held_over_a_restart(held_s: float) -> Fault:
             await client.release_campaign(HELD)
 
     return fault
+
+
+async def frozen_gateway(frozen_s: float = 30.0, watched_s: float = 5.0) -> Finding:
+    """A gateway with a backlog is frozen; meanwhile another one gets a hold, which all others confirm."""
+    settings = {"drain_grace": "2", "would_expire": "off"}
+    async with fleet_world(rate=BACKLOG_RATE, burst=BURST, gateways=2, settings=settings) as world:
+        dialing = [asyncio.create_task(_backlog(world, number, f"campaign-{number}")) for number in range(2)]
+        async with asyncio.timeout(OVERCOME_S):
+            while not world.verdict().by_replica.get("gateway-0"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        frozen, others = world.gateways[0], world.targets[1]
+        frozen.send(signal.SIGSTOP)
+        await asyncio.sleep(LOST_AFTER_S)
+        async with DialGatewayClient(others) as client:
+            world.recorder.held(HELD)
+            await client.hold_campaign(HELD, "test")
+        await asyncio.sleep(frozen_s)
+        frozen.send(signal.SIGCONT)
+        await asyncio.sleep(watched_s)
+        for task in dialing:
+            task.cancel()
+        await asyncio.gather(*dialing, return_exceptions=True)
+        verdict = world.verdict()
+    return found(
+        f"a gateway frozen for {frozen_s:g} s, a hold meanwhile",
+        verdict,
+        Check("calls over the quota", verdict.throttled, "{:,.0f}", at_most=0),
+    )
+
+
+async def _backlog(world: World, number: int, campaign: str) -> None:
+    """Send more than a gateway can send on, and leave when cancelled."""
+    async with streams_to(world.targets[number], campaign, world.recorder) as (stream,):
+        stream.gone()
+        await stream.ask(dial_requests(BACKLOG, f"backlog-{number}"))
 
 
 async def under(faults: Iterable[Fault], title: str, *, per_s: float = PER_S, links: bool = False) -> Finding:

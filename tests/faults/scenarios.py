@@ -65,6 +65,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         fleet.gateway_faults,
         partial(fleet.gateway_faults, partitioned_s=1.2, settle_s=0.2, held_s=1.2, rounds=1, per_s=30.0),
     ),
+    "fleet-frozen": Scenario(
+        fleet.frozen_gateway, partial(fleet.frozen_gateway, frozen_s=1.0, watched_s=2.0)
+    ),
     "forced": Scenario(departures.forced, partial(departures.forced, 2_000, 60.0, SLACK_S)),
     **{
         f"{name}-{proxy}": Scenario(partial(full, proxy), partial(small, proxy), behind_a_proxy=True)

@@ -19,6 +19,7 @@ from gateway.core.quota.beat_times import BEAT_EVERY_S, BUSY_BEAT_EVERY_S, IDLE_
 from gateway.core.quota.calls_under_way import CallsUnderWay
 from gateway.core.quota.demand import CallDemand
 from gateway.core.quota.granted_permits import GrantedPermits
+from gateway.core.quota.pause_watch import PauseWatch
 from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.quota.store_trust import StoreTrust
 from gateway.core.scheduling.pacing import Pacer
@@ -73,6 +74,7 @@ class FleetPermits:
         self._pending: TickRequest | None = None
         self._first_sent_at = self._sent_at = float("-inf")
         self._heard_at: float | None = None
+        self.pauses = PauseWatch()
         self._trust = StoreTrust()
         self._idleness = Idleness()
         self._wants_tick = True
@@ -137,6 +139,8 @@ class FleetPermits:
         self._advance(now)
         if self._heard_at is None or self._left or self.suspended:
             return now + NEVER_S
+        if self._heard_at + SOLO_AFTER_S <= now < self.pauses.waits_until:
+            return self.pauses.waits_until
         if self._is_local:
             return self._locally_ready_at(now)
         grant = self._permits.first(now)
@@ -231,7 +235,8 @@ class FleetPermits:
             self._shut_out()
             return
         self._trust.replied(now - sent_at, had_reply=self._heard_at is not None)
-        if not self._trust:
+        is_old = self._heard_at is not None and now - sent_at > SOLO_AFTER_S
+        if is_old or not self._trust:
             self._permits.returned.update({grant.number: grant.count for grant in reply.permits})
             return
         # The store grants permits again when the next tick has acknowledged this reply.
@@ -285,11 +290,13 @@ class FleetPermits:
 
     def _advance(self, now: float) -> None:
         """Become solo if no reply has arrived for a while. The own bucket is empty at first."""
-        if self.solo or self._heard_at is None or now < self._heard_at + SOLO_AFTER_S:
+        if self.solo or self._heard_at is None:
             return
-        self.solo = True
-        self._permits.return_all()
-        self._local.restart(self._heard_at + SOLO_AFTER_S, *self._own_part, least=0.0)
+        solo_from = max(self._heard_at + SOLO_AFTER_S, self.pauses.waits_until)
+        if now >= solo_from:
+            self.solo = True
+            self._permits.return_all()
+            self._local.restart(solo_from, *self._own_part, least=0.0)
 
     def _is_urgent(self, now: float) -> bool:
         """Whether the next tick should not wait for its regular time."""

@@ -17,6 +17,7 @@ from gateway.core.fleet.messages import (
     TickRequest,
 )
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
+from gateway.core.quota.pause_watch import HEAR_S, PauseWatch
 from gateway.dispatch.fleet_member import FleetMember
 from gateway.shared_state.port import Beat, BeatReply, SharedStateRefused, SharedStateUnavailable
 from tests.simulation.fleet import virtual_loop
@@ -47,6 +48,7 @@ class Bench:
     granted: int = 0
     returned: int = 0
     sequence: int = 0
+    pauses: PauseWatch = field(default_factory=PauseWatch)
 
     def __post_init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -384,3 +386,21 @@ def test_a_name_that_another_replica_has_is_reported(caplog: pytest.LogCaptureFi
         assert bench.member.in_words() == (True, "connected; 1 replica")
 
     twins()
+
+
+@on_virtual_time
+async def test_a_slow_beat_is_no_pause(bench: Bench) -> None:
+    """While a beat waits for its reply this process runs, also if there is nothing else to do."""
+    bench.takes_s = 2.0
+    showing = asyncio.create_task(bench.member.show_life())
+    await asyncio.sleep(10.0)
+    showing.cancel()
+    assert bench.pauses.waits_until < 0.0
+
+
+@on_virtual_time
+async def test_a_turn_after_a_pause_ends_it(bench: Bench) -> None:
+    now = asyncio.get_running_loop().time()
+    bench.pauses.runs(now - 30.0)
+    bench.member.turning()
+    assert bench.pauses.waits_until == now + HEAR_S

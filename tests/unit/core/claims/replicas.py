@@ -11,6 +11,7 @@ from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claimed, Settlement
 from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.model import Answer, Batch, Settled
+from gateway.core.quota.permits import QuotaMember
 from gateway.shared_state.rules.contacts import ContactRules
 from gateway.shared_state.rules.ledger import LedgerRules
 from tests.unit.core.making import Bench, Caller, dial
@@ -29,9 +30,16 @@ class Store:
 class Replica(Bench):
     """One replica. Claims and look-ups are answered at once, unless `late` is set: then look-ups wait."""
 
-    def __init__(self, store: Store, member: str, guard: RequestGuard | None = None, **limits: Any) -> None:
+    def __init__(
+        self,
+        store: Store,
+        member: str,
+        guard: RequestGuard | None = None,
+        quota: QuotaMember | None = None,
+        **limits: Any,
+    ) -> None:
         super().__init__(**limits)
-        self.engine = Engine(Limits(**limits), random.Random(1), fleet_member=member)
+        self.engine = Engine(Limits(**limits), random.Random(1), fleet_member=member, fleet_quota=quota)
         if guard is not None:
             self.engine.guarding.use(guard)
         assert self.engine.fleet_ledger is not None

@@ -4,8 +4,9 @@ import pytest
 
 from gateway.core.campaigns.holds import Hold
 from gateway.core.errors import AnswerLost, CallRevoked, ConnectFailed, RateThrottled
-from gateway.core.fleet.messages import TokenState
+from gateway.core.fleet.messages import FleetSettings, PermitGrant, TickReply, TokenState
 from gateway.core.model import ItemFailure, Outcome, Reason
+from gateway.core.quota.permits import QuotaMember
 from tests.unit.core.claims.replicas import Replica, Store, only, outcomes
 from tests.unit.core.making import NOW, PHONE, Bench, Caller, dial, many
 
@@ -206,6 +207,23 @@ def test_a_request_that_expires_while_the_claim_is_awaited_is_not_sent(store: St
     assert outcomes(caller) == {"EXPIRED EXPIRATION_PASSED"}
     assert not store.rules.records
     assert a.engine.calls_in_flight == 0
+
+
+def test_a_call_that_was_claimed_before_a_pause_is_not_sent(store: Store) -> None:
+    """The fleet may have held its campaign while this process did not run."""
+    settings = FleetSettings(10.0, 10.0, 1200.0)
+    a = Replica(store, "a", quota=QuotaMember("a", "a", settings))
+    permits = a.engine.fleet_permits
+    assert permits is not None
+    permits.tick(NOW)
+    granted = (PermitGrant(1, 1, 0, 500, "", "campaign"),)
+    permits.ticked(NOW, NOW, TickReply("e", (), settings, 10.0, granted))
+    a.begin(NOW, "t")
+    batch = a.call(NOW)
+    permits.pauses.runs(NOW)
+    assert not a.claimed(NOW + 30.0, batch, a.ask_claims(NOW, batch), asked_at=NOW)
+    assert not store.rules.records
+    assert (a.engine.calls_in_flight, a.engine.outstanding) == (0, 1)
 
 
 def test_a_hold_that_comes_while_the_claim_is_awaited_stops_the_call(store: Store) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.core.fleet.messages import Member
 from gateway.core.quota.beat_times import BUSY_BEAT_EVERY_S
+from gateway.core.quota.pause_watch import HEAR_S
 from gateway.core.quota.permits import SOLO_AFTER_S
 from gateway.core.quota.store_trust import BAD_TICKS, GOOD_TICKS, SLOW_S
 from gateway.core.scheduling.pacing import RATE_CUT
@@ -162,3 +163,50 @@ def test_without_the_store_only_a_lower_quota_applies(bench: Bench, rate: float,
     for step in range(1, 2_001):
         taken += bench.permits.take(now + step * 0.01)
     assert taken <= 20 * part + 3
+
+
+def paused(bench: Bench, until: float) -> None:
+    """Let the process of a replica be paused from `NOW` on, for example since its machine is suspended."""
+    bench.permits.pauses.runs(NOW)
+    bench.permits.pauses.runs(until)
+
+
+def test_a_replica_that_was_paused_first_hears_from_the_store(bench: Bench) -> None:
+    """The fleet may have held campaigns meanwhile; holds are in force before the permits of their reply."""
+    awake = NOW + 30.0
+    paused(bench, awake)
+    assert bench.permits.ready_at(awake) == awake + HEAR_S
+    assert not bench.permits.solo
+    bench.tick(awake, grant(7))
+    assert bench.permits.take(awake + LATE_S)
+
+
+def test_a_replica_that_was_paused_uses_its_own_part_if_the_store_stays_silent(bench: Bench) -> None:
+    begin = NOW + 30.0 + HEAR_S
+    paused(bench, NOW + 30.0)
+    instants = solo_calls(bench, begin, begin + 10.0)
+    assert bench.permits.solo
+    assert instants[0] == pytest.approx(begin + 1 / 4.0)
+
+
+def test_a_solo_replica_that_was_paused_waits_as_well(bench: Bench) -> None:
+    assert bench.permits.take(NOW + 10.0)
+    paused(bench, NOW + 30.0)
+    assert not bench.permits.take(NOW + 30.1)
+    assert bench.permits.take(NOW + 30.0 + HEAR_S)
+
+
+def test_a_reply_from_before_a_pause_is_not_used(bench: Bench) -> None:
+    """Its holds are as old as its permits."""
+    awake = NOW + 30.0
+    bench.permits.tick(NOW + 0.1)
+    paused(bench, awake)
+    bench.reply(NOW + 0.1, awake, grant(7, end_in_ms=60_000))
+    assert bench.permits.ready_at(awake) == awake + HEAR_S
+    assert bench.permits.tick(awake).returned == ((7, 1),)
+
+
+def test_a_short_delay_is_no_pause(bench: Bench) -> None:
+    for step in range(10):
+        bench.permits.pauses.runs(NOW + 0.55 * step)
+    assert bench.permits.take(NOW + 5.0)
