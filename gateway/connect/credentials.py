@@ -19,6 +19,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
+from gateway.runtime.clock import steady
+
 log = logging.getLogger(__name__)
 
 FIRST_CREDENTIALS_S = 1.0
@@ -38,7 +40,7 @@ LONGEST_ATTEMPT_S = 20.0
 MAX_HANGING = 4
 """Attempts that may hang at the same time."""
 LONGEST_SLEEP_S = 30.0
-"""Seconds between two readings of the clock: it may have been set."""
+"""Seconds between two readings of the clocks: the wall clock may have been set."""
 
 Load = Callable[[], Credentials | None]
 
@@ -74,25 +76,33 @@ def _config(timeout_s: float) -> Config:
 
 
 class AccessKeys:
-    """The access keys of all calls. `load` asks for them; `epoch` is the clock of their expiration."""
+    """The access keys of all calls. `load` asks for them; `epoch` is the clock of their expiration.
+
+    `now` never jumps. An attempt is due when one of the two clocks says so: a wall clock that is set back
+    delays none, and one that is set forward leaves credentials less time.
+    """
 
     def __init__(
         self,
         load: Load,
         *,
         epoch: Callable[[], float] = time.time,
+        now: Callable[[], float] = steady,
         rng: random.Random | None = None,
         longest_attempt_s: float = LONGEST_ATTEMPT_S,
         longest_sleep_s: float = LONGEST_SLEEP_S,
+        reload_s: float = RELOAD_S,
     ) -> None:
         self._load = load
         self._longest_attempt_s = longest_attempt_s
         self._longest_sleep_s = longest_sleep_s
+        self._reload_s = reload_s
         self._epoch = epoch
+        self._now = now
         self._rng = rng or random.Random()
         self._credentials: LoadedCredentials | None = None
         self._problem = "none were found yet"
-        self._renew_at = 0.0
+        self._renew_at = self._renew_at_epoch = -math.inf
         self._failures = 0
         self._hanging = 0
         self._lock = threading.Lock()
@@ -142,7 +152,7 @@ class AccessKeys:
 
     def _renew_until_closed(self) -> None:
         while not self._ended.is_set():
-            wait_s = self._renew_at - self._epoch()
+            wait_s = min(self._renew_at - self._now(), self._renew_at_epoch - self._epoch())
             if wait_s > 0:
                 self._ended.wait(min(wait_s, self._longest_sleep_s))
             else:
@@ -199,7 +209,7 @@ class AccessKeys:
             self._credentials, self._failures = loaded, 0
             left_s = loaded.expires_at - self._epoch()
             ahead_s = min(AHEAD_S, left_s / 2) * self._rng.uniform(0.8, 1.0)
-            self._renew_at = self._epoch() + (max(left_s - ahead_s, 1.0) if left_s < math.inf else RELOAD_S)
+            self._renew_in(max(left_s - ahead_s, 1.0) if left_s < math.inf else self._reload_s)
 
     def _failed(self, problem: str) -> None:
         with self._lock:
@@ -208,7 +218,10 @@ class AccessKeys:
             self._problem = problem
             pause_s = min(FIRST_PAUSE_S * 2.0 ** min(self._failures, 10), LONGEST_PAUSE_S)
             self._failures += 1
-            self._renew_at = self._epoch() + pause_s * self._rng.uniform(0.67, 1.33)
+            self._renew_in(pause_s * self._rng.uniform(0.67, 1.33))
+
+    def _renew_in(self, pause_s: float) -> None:
+        self._renew_at, self._renew_at_epoch = self._now() + pause_s, self._epoch() + pause_s
 
 
 class InMemory(Credentials):

@@ -11,6 +11,11 @@ STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 clock."""
 
 
+def steady() -> float:
+    """Return seconds on a clock that never jumps."""
+    return time.clock_gettime(STEADY)
+
+
 class SystemClock:
     """Seconds on a scale that never jumps, and the wall clock's place on it.
 
@@ -19,7 +24,7 @@ class SystemClock:
 
     def __init__(
         self,
-        steady: Callable[[], float] = lambda: time.clock_gettime(STEADY),
+        steady: Callable[[], float] = steady,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._steady = steady

@@ -46,6 +46,42 @@ def test_one_odd_reply_changes_no_expiry() -> None:
     assert heard(600.0, 600.0, 86_400.0).confirmed_behind_s == 0.0
 
 
+class LocalClocks:
+    """A wall clock that a test sets, and one that never jumps."""
+
+    def __init__(self) -> None:
+        self.set_by = self.passed = 0.0
+
+    def clock(self) -> AwsClock:
+        return AwsClock(lambda: LOCAL_S + self.passed + self.set_by, lambda: self.passed)
+
+
+@pytest.mark.parametrize("off_s", [600.0, -600.0])
+def test_a_wrong_clock_is_set_right(off_s: float) -> None:
+    """What replies have shown ends with the clock that they showed it of, and replies show it anew."""
+    local = LocalClocks()
+    clock = local.clock()
+    for _ in range(AGREE):
+        local.passed += 1.0
+        clock.observe(formatdate(LOCAL_S + off_s + local.passed, usegmt=True))
+    assert (clock.behind_s, clock.confirmed_behind_s) == (off_s, off_s)
+    local.set_by = off_s
+    assert (clock.behind_s, clock.confirmed_behind_s) == (0.0, 0.0)
+    local.set_by = 0.0
+    clock.observe(formatdate(LOCAL_S + off_s + local.passed, usegmt=True))
+    assert clock.behind_s == off_s
+
+
+def test_a_clock_that_is_slightly_adjusted() -> None:
+    """Small steps of a wrong clock, and a clock that runs differently, end no correction."""
+    local = LocalClocks()
+    clock = local.clock()
+    for _ in range(AGREE):
+        clock.observe(formatdate(LOCAL_S + 600.0, usegmt=True))
+    local.set_by = 1.0
+    assert clock.confirmed_behind_s == 600.0
+
+
 def test_a_clock_that_is_about_right() -> None:
     """A difference that may be the travel time of a reply is ignored."""
     clock = heard(*[WRONG_FROM_S - 1.0] * AGREE)

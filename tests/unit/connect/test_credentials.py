@@ -134,6 +134,24 @@ def test_expired_credentials_are_not_used() -> None:
             keys.frozen()
 
 
+@pytest.mark.timed
+@pytest.mark.parametrize("found", [False, True])
+def test_the_wall_clock_is_set_back(*, found: bool) -> None:
+    """An attempt that is due soon is not delayed by the hour that the wall clock is set back by."""
+    now, asked = [time.time() + 3600.0], list[float]()
+
+    def load() -> Credentials | None:
+        asked.append(now[0])
+        return Credentials("key", "secret") if found else None
+
+    options = {"epoch": lambda: now[0], "longest_sleep_s": 0.02, "reload_s": 0.2}
+    with started(load, **options):
+        until(lambda: asked)
+        now[0] -= 3600.0
+        before = len(asked)
+        until(lambda: len(asked) > before)
+
+
 def test_botocore_signs_with_what_is_in_memory() -> None:
     """botocore's session is handed an object that always returns what is in memory now."""
     there = [Credentials("first", "secret")]
