@@ -11,6 +11,8 @@ from gateway.shared_state.valkey_connection import Command, Node, ServerError, V
 
 REFRESH_EVERY_S = 0.2
 """Seconds between two readings of the map of slots, at least."""
+SLOTS_S = 1.0
+"""Seconds in which a node must tell the slots."""
 
 Slots = list[tuple[int, int, Node]]
 OpenAny = Callable[[Node], Awaitable[ValkeyConnection]]
@@ -64,7 +66,7 @@ class SlotMap:
     async def _ask(self, node: Node) -> Slots:
         connection = await self._open(node)
         try:
-            (reply,) = await connection.run([("CLUSTER", "SLOTS")])
+            (reply,) = await connection.run_within(SLOTS_S, [("CLUSTER", "SLOTS")])
         finally:
             connection.close()
         if isinstance(reply, ServerError):

@@ -57,7 +57,8 @@ class Connections:
 
     def start(self) -> None:
         """Begin to connect."""
-        if self._restoring is None and not self._closed:
+        ended = self._restoring is None or self._restoring.done()  # done: it met a bug
+        if ended and not self._closed:
             self._restoring = asyncio.create_task(self._restore(), name="shared state: connecting")
 
     async def run(self, commands: Sequence[Command]) -> list[Reply | ServerError]:

@@ -18,6 +18,8 @@ from gateway.shared_state.valkey_connection import Command, ServerError, ValkeyC
 PING_EVERY_S = 5.0
 """Seconds between two pings, so that a server does not close the connection as idle."""
 OPEN_AGAIN_S = 1.0
+NAMED_S = 5.0
+"""Seconds in which a new connection must have its name."""
 CHECK_EVERY_S, LOOK_FOR_LOST_EVERY_S = 2.0, 0.3
 """Seconds between two looks at the server's clients: for new members, and while a member is lost."""
 CONCLUSIVE_S = 20.0
@@ -78,8 +80,8 @@ class Presence:
             return None
         name = f"{self._name}{self._member}@{opened.local}"
         with contextlib.suppress(SharedStateError):
-            await opened.run([("CLIENT", "SETNAME", name)])
-        return opened
+            await opened.run_within(NAMED_S, [("CLIENT", "SETNAME", name)])
+        return opened if opened.is_open else None
 
     async def _ping(self, connection: ValkeyConnection) -> None:
         """Ping without a time limit, which would close the connection of a process that lives."""

@@ -87,7 +87,7 @@ class Primary:
         """Connect, and note the layout in an empty store; refuse a store with other contents."""
         connection = await self.open(node)
         try:
-            await check_layout(connection, self._keys)
+            await check_layout(connection, self._keys, self._open_s)
         except BaseException:
             connection.close()
             raise
@@ -103,13 +103,13 @@ def _check(node: Node, facts: ServerFacts, address: Address) -> None:
         raise SharedStateRefused(f"{node}: {problem}")
 
 
-async def check_layout(connection: ValkeyConnection, keys: Keys) -> None:
-    """Note the layout in an empty store.
+async def check_layout(connection: ValkeyConnection, keys: Keys, timeout_s: float) -> None:
+    """Note the layout in an empty store, within a time limit.
 
     Raises `SharedStateRefused` if it is the store of another program.
     """
     call = ScriptCall("layout", (keys.layout, *map(keys.of_fleet, FLEET_KEYS)), (LAYOUT,))
-    (reply,) = await connection.run([evaluation(call)])
+    (reply,) = await connection.run_within(timeout_s, [evaluation(call)])
     if isinstance(reply, ServerError):
         if reply.code == "MOVED":  # a node of a cluster that does not have the fleet's slot
             return

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gateway.runtime.check_result import CheckResult
 from gateway.shared_state.commands.keys import LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
-from gateway.shared_state.port import SharedStateError, SharedStateRefused, SharedStateUnavailable
+from gateway.shared_state.port import SharedStateError, SharedStateRefused
 from gateway.shared_state.primary import FLEET_KEYS, FOUND_FOREIGN, Primary, check_layout_reply, evaluation
 from gateway.shared_state.rules.membership import LOST_MS
 from gateway.shared_state.server import ServerFacts, failure_of
@@ -136,11 +136,7 @@ async def _check_layout(connection: ValkeyConnection, keys: Keys) -> None:
 
 
 async def _reply_to(connection: ValkeyConnection, command: Command) -> Reply:
-    try:
-        async with asyncio.timeout(SCAN_S):
-            (reply,) = await connection.run([command])
-    except TimeoutError:
-        raise SharedStateUnavailable(f"{connection.node}: no reply within {SCAN_S:g} s") from None
+    (reply,) = await connection.run_within(SCAN_S, [command])
     if isinstance(reply, ServerError):
         raise failure_of(connection.node, reply)
     return reply
@@ -183,12 +179,12 @@ async def _permissions(connection: ValkeyConnection, keys: Keys) -> AsyncGenerat
         )
         return
     token = f"{keys.tokens('check')}check"
-    reply = (await connection.run([("EXISTS", token)]))[0]
+    (reply,) = await connection.run_within(SCAN_S, [("EXISTS", token)])
     if isinstance(reply, ServerError) and reply.code not in {"MOVED", "ASK"}:
         yield Remark(CheckResult.WRONG, str(failure_of(connection.node, reply)))
         return
     yield Remark(CheckResult.GOOD, "the user may run the scripts")
-    (clients,) = await connection.run([("CLIENT", "LIST", "TYPE", "normal")])
+    (clients,) = await connection.run_within(SCAN_S, [("CLIENT", "LIST", "TYPE", "normal")])
     if isinstance(clients, ServerError):
         words = (
             "the user may not run CLIENT LIST: after a replica is killed, its part of the quota stays "

@@ -187,6 +187,14 @@ class ValkeyConnection:
             if self._pending:
                 self.close()
 
+    async def run_within(self, timeout_s: float, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        """Run commands as `run` does, and close the connection if a reply takes longer."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.run(commands)
+        except TimeoutError:
+            raise SharedStateUnavailable(f"{self.node}: no reply within {timeout_s:g} s") from None
+
     async def _reply(self) -> Reply | ServerError:
         try:
             return cast(Reply, await self._raw.read_response(disable_decoding=True))

@@ -16,7 +16,9 @@ class LossyProxy:
     `swallow_requests`: bytes for the server are dropped, the connection stays open. `lose_replies`: bytes
     from the server are dropped, so it has done what was asked. `refuse`: new connections are closed at once.
     `partitioned`: nothing passes in either direction and new connections are accepted without a server,
-    as when a network drops packets. `connections` counts those made, `dropped_bytes` what was dropped.
+    as when a network drops packets. `silenced_by`: bytes of a request with which a connection becomes silent
+    for good, although it stays open; `silenced` counts these. `connections` counts those made,
+    `dropped_bytes` what was dropped.
     """
 
     target_port: int
@@ -27,6 +29,8 @@ class LossyProxy:
     lose_replies: bool = False
     refuse: bool = False
     partitioned: bool = False
+    silenced_by: bytes = b""
+    silenced: int = 0
     connections: int = 0
     dropped_bytes: int = 0
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -93,11 +97,15 @@ class LossyProxy:
     async def _carry(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_reply: bool
     ) -> None:
+        is_silent = False
         while part := await self._read(source):
+            if not is_reply and self.silenced_by and self.silenced_by in part and not is_silent:
+                is_silent = True
+                self.silenced += 1
             delay_s = self.reply_delay_s if is_reply else self.request_delay_s
             if delay_s:
                 await asyncio.sleep(delay_s)
-            if self.partitioned or (self.lose_replies if is_reply else self.swallow_requests):
+            if is_silent or self.partitioned or (self.lose_replies if is_reply else self.swallow_requests):
                 self.dropped_bytes += len(part)
                 continue
             with suppress(ConnectionError):

@@ -1,15 +1,24 @@
 """Beats over real servers: what makes replicas one fleet, and what a store that lost its data leaves."""
 
 import asyncio
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from gateway.core.fleet.messages import Member
-from gateway.shared_state.port import SharedStateRefused
+from gateway.core.fleet.messages import ClaimVerdict, Member
+from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.valkey_state import ValkeyState
+from tests.integration.world import until
 from tests.shared_state.lossy_proxy import lossy_proxy_to
 from tests.shared_state.servers import Server
 from tests.shared_state.states import beat, claim, state_at
+
+EVERY_LAYOUT = b"EVAL\r\n"
+"""What the check of the layout of a new connection contains, and a beat does not."""
+RETURNS_S = 20.0
+"""Seconds after which a server that answers again is used, at most."""
 
 
 def names_in(members: tuple[Member, ...]) -> set[str]:
@@ -150,3 +159,42 @@ async def test_without_the_permission_to_list_clients_none_has_ended(real_server
     async with state_at(real_server.url) as observer:
         real_server.command("ACL", "SETUSER", "default", "-client|list")
         assert await until_ended(observer, ONE_LOST, 0.5) == ()
+
+
+async def beats_until(state: ValkeyState, condition: Callable[[], object] = lambda: True) -> None:
+    """Exchange beats until one is answered and a condition holds."""
+    async with asyncio.timeout(RETURNS_S):
+        for sequence in itertools.count(1):
+            with suppress(SharedStateUnavailable):
+                await beat(state, sequence)
+                if condition():
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def test_a_server_that_becomes_silent_while_it_is_connected_to_again(real_server: Server) -> None:
+    """No step of connecting waits for ever, also the last one: it is tried again on a new connection."""
+    async with (
+        lossy_proxy_to(real_server.port) as proxy,
+        state_at(f"valkey://127.0.0.1:{proxy.port}") as state,
+    ):
+        await beats_until(state)
+        proxy.silenced_by = EVERY_LAYOUT
+        proxy.cut()
+        beating = asyncio.create_task(beats_until(state, lambda: not proxy.silenced_by))
+        await until(lambda: proxy.silenced)
+        proxy.silenced_by = b""
+        await beating
+        assert await claim(state, "t") == [ClaimVerdict.CLAIMED]
+
+
+async def test_a_server_that_becomes_silent_while_it_is_told_of_this_process(real_server: Server) -> None:
+    """The connection that shows that this process lives is opened again."""
+    async with lossy_proxy_to(real_server.port) as proxy:
+        proxy.silenced_by = b"@127.0.0.1"
+        async with state_at(f"valkey://127.0.0.1:{proxy.port}"):
+            await until(lambda: proxy.silenced)
+            proxy.silenced_by = b""
+            async with asyncio.timeout(RETURNS_S):
+                while "m-1@127.0.0.1" not in str(real_server.command("CLIENT", "LIST")):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)

@@ -1,7 +1,9 @@
 """The shared state over a real cluster: keys of several nodes, redirects, and a node that ends."""
 
+import asyncio
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from gateway.shared_state.valkey_state import StateSettings, ValkeyState
 from tests.integration.fleet_world import fleet_of
 from tests.integration.world import dials
 from tests.shared_state.clusters import move_slot, running_cluster
+from tests.shared_state.lossy_proxy import lossy_proxy_to
 from tests.shared_state.servers import Server
 from tests.shared_state.states import claim, state_at
 
@@ -57,6 +60,22 @@ async def test_campaigns_are_on_all_nodes_and_each_is_found(cluster: list[Server
             assert await claimed(state, each, "t") is ClaimVerdict.CLAIMED
         for each in campaigns:
             assert (await other.look_up(each, ["m-1"], ["t"])).keys() == {"t"}
+
+
+async def test_a_node_that_becomes_silent_when_it_is_asked_for_the_slots(cluster: list[Server]) -> None:
+    """The operation fails in time, and a later one asks again."""
+    async with lossy_proxy_to(cluster[0].port) as proxy:
+        proxy.silenced_by = b"SLOTS"
+        async with state_at(f"valkey+cluster://127.0.0.1:{proxy.port}") as state:
+            with pytest.raises(SharedStateUnavailable):
+                await asyncio.wait_for(claimed(state, "c-1", "t"), 10.0)
+            proxy.silenced_by = b""
+            async with asyncio.timeout(10.0):
+                while True:
+                    with suppress(SharedStateUnavailable):
+                        assert await claimed(state, "c-1", "t") is ClaimVerdict.CLAIMED
+                        return
+                    await asyncio.sleep(0.05)
 
 
 async def test_a_slot_that_moved_is_followed(cluster: list[Server]) -> None:
