@@ -27,6 +27,10 @@ from gateway.simulator.signing import HttpRequest
 _SHUTDOWN_S = 0.05
 
 
+_ACCEPT_TURNS = 3
+"""Turns of the event loop after which aiohttp knows every connection that was accepted."""
+
+
 class Simulator:
     """A local Amazon Connect that real AWS clients talk to.
 
@@ -53,6 +57,7 @@ class Simulator:
         self._settings = settings
         self._clock = clock
         self._runner: web.ServerRunner | None = None
+        self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Bind and serve.
@@ -71,17 +76,19 @@ class Simulator:
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+            loop = asyncio.get_running_loop()
+            listening = await loop.create_server(server, self._settings.host, self._settings.port)
         except OSError:
             await runner.cleanup()
             raise
-        self._runner = runner
-        self.url = _url(self._settings.host, runner.addresses[0][1])
+        self._runner, self._listening = runner, listening
+        self.url = _url(self._settings.host, listening.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
         """Stop serving and drop every connection, also those of clients that wait for an answer."""
         runner, self._runner = self._runner, None
-        if runner is not None:
+        if runner is not None and self._listening is not None:
+            await _stop_listening(self._listening)
             await runner.cleanup()
 
     async def __aenter__(self) -> Self:
@@ -142,6 +149,16 @@ def _reset(transport: asyncio.Transport | None) -> None:
     connection: socket.socket = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+async def _stop_listening(server: asyncio.Server) -> None:
+    """Accept nothing more, and close. A server of asyncio would forget a connection just accepted, open."""
+    loop = asyncio.get_running_loop()
+    for each in server.sockets:
+        loop.remove_reader(each.fileno())
+    for _ in range(_ACCEPT_TURNS):
+        await asyncio.sleep(0)
+    server.close()
 
 
 def _url(host: str, port: int) -> str:

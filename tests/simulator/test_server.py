@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -340,3 +342,16 @@ async def test_an_address_in_use(simulator: Simulator) -> None:
         await Simulator(SimulatorSettings(port=port)).start()
     with pytest.raises(RuntimeError, match="already started"):
         await simulator.start()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_is_accepted_as_the_simulator_closes(turns: int) -> None:
+    """It is closed too, however many turns of the event loop it was there before."""
+    async with Simulator(SimulatorSettings()) as simulator:
+        _, _, port = simulator.url.rpartition(":")
+        caller = socket.create_connection(("127.0.0.1", int(port)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    with caller, suppress(ConnectionResetError):
+        caller.settimeout(5.0)
+        assert caller.recv(1) == b""
