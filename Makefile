@@ -138,9 +138,9 @@ faults: install ## run crashes, shutdowns and a failing Connect at full size wit
 	scripts/proxies.sh $(VENV)
 	$(BIN)/python -m tests.faults
 
-soak: install ## run mixed load with faults: DURATION seconds (600), RATE a second (400), SENDER (direct), FLEET=1 with a store
-	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0) \
-		--sender $(or $(SENDER),direct) $(if $(FLEET),--fleet)
+soak: install ## run mixed load with faults: DURATION seconds (600), RATE a second (400), SENDER, FLEET=1, or LONG=1 for steady sizes
+	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),$(if $(LONG),40,400)) --seed $(or $(SEED),0) \
+		--sender $(or $(SENDER),direct) $(if $(FLEET),--fleet) $(if $(LONG),--long)
 
 picture: install ## take the console's picture in README again: two minutes
 	scripts/chromium.sh

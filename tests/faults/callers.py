@@ -51,10 +51,17 @@ def heard(stream: StreamRecorder, index: int, result: DialResult) -> None:
 class ReturningCaller:
     """The Python client: it reconnects as often as necessary, and answers each request once."""
 
-    def __init__(self, target: str, recorder: Recorder, window: int = 2000) -> None:
+    def __init__(
+        self,
+        target: str,
+        recorder: Recorder,
+        window: int = 2000,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         self._target = target
         self._recorder = recorder
         self._window = window
+        self._credentials = credentials
 
     async def dial(
         self,
@@ -65,7 +72,9 @@ class ReturningCaller:
         """Send requests on one logical stream until each has its answer."""
         record = self._recorder.stream("returning")
         source = (sent(record, campaign, request) for request in requests)
-        async with DialGatewayClient(self._target, window=self._window, chunk=CHUNK) as client:
+        async with DialGatewayClient(
+            self._target, credentials=self._credentials, window=self._window, chunk=CHUNK
+        ) as client:
             async for result in client.dial(campaign, source):
                 heard(record, result.index, result)
                 on_answer(result)

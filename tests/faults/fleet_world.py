@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from tests.faults.processes import running, store_service
+from tests.faults.processes import GATEWAY, running, store_service
 from tests.faults.world import NO_SETTINGS, World, world_of
 from tests.ports import reserved_port
 from tests.shared_state.lossy_proxy import lossy_proxy_to
@@ -22,6 +22,7 @@ async def fleet_world(
     gateways: int = GATEWAYS,
     links: bool = False,
     settings: Mapping[str, str] = NO_SETTINGS,
+    module: str = GATEWAY,
 ) -> AsyncIterator[World]:
     """Run gateways with one quota and a store. `links`: each reaches the store through a proxy of its own."""
     async with AsyncExitStack() as stack:
@@ -39,6 +40,7 @@ async def fleet_world(
                 gateways=gateways,
                 shared_state_urls=[f"valkey://127.0.0.1:{one}/0" for one in ports],
                 settings=settings,
+                module=module,
             )
         )
         world.store, world.store_port, world.links = store, port, proxies

@@ -21,6 +21,10 @@ from tests.shared_state.servers import READY, absent, program_path
 START_S = 90.0
 OURS = (sys.executable, "-m")
 """What a command with a module of this repository begins with."""
+GATEWAY = "gateway"
+"""The module that runs a gateway."""
+OBJECTS_FILE = "OBJECTS_FILE"
+"""Variable with the file to which the module for soaks writes the objects of a gateway."""
 POLL_S = 0.01
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -115,6 +119,10 @@ class Service:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
         return pages * PAGE / 1e6
 
+    def threads(self) -> int:
+        """Return how many threads it has."""
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
     def open_files(self) -> int:
         """Return how many file descriptors it has open."""
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
@@ -154,7 +162,12 @@ def connect_service(
 
 
 def gateway_service(
-    folder: Path, number: int, port: int, connect_url: str, settings: Mapping[str, str]
+    folder: Path,
+    number: int,
+    port: int,
+    connect_url: str,
+    settings: Mapping[str, str],
+    module: str = GATEWAY,
 ) -> Service:
     """Return a gateway; settings are named without the variables' prefix, in lower case.
 
@@ -172,9 +185,10 @@ def gateway_service(
         "AWS_ENDPOINT_URL_CONNECTCAMPAIGNSV2": connect_url,
         "DIAL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
+        OBJECTS_FILE: str(folder / f"{name}-objects.json"),
         **variables,
     }
-    return Service(name, [*OURS, "gateway", "serve"], environment, folder, b"serving gRPC on")
+    return Service(name, [*OURS, module, "serve"], environment, folder, b"serving gRPC on")
 
 
 def store_service(folder: Path, port: int) -> Service:

@@ -97,14 +97,24 @@ async def dial_once(target: str, campaign: str, requests: Sequence[DialRequest],
 
 @asynccontextmanager
 async def streams_to(
-    target: str, campaign: str, recorder: Recorder, count: int = 1
+    target: str,
+    campaign: str,
+    recorder: Recorder,
+    count: int = 1,
+    credentials: grpc.ChannelCredentials | None = None,
 ) -> AsyncIterator[list[WireStream]]:
     """Open streams, each on a connection of its own, until the end of the block."""
-    options = [("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.aio.insecure_channel(target, options) for _ in range(count)]
+    channels = [_channel(target, credentials) for _ in range(count)]
     try:
         yield [
             WireStream(async_stub(channel).StreamDialRequests(), campaign, recorder) for channel in channels
         ]
     finally:
         await asyncio.gather(*(channel.close() for channel in channels))
+
+
+def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options)
+    return grpc.aio.secure_channel(target, credentials, options)

@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.simulator import CallRecord, read_journal
 from tests.faults.processes import (
+    GATEWAY,
     JOURNAL,
     Service,
     connect_service,
@@ -105,13 +106,14 @@ async def world_of(
     connect_is_up: bool = True,
     shared_state_urls: Sequence[str] = (),
     settings: Mapping[str, str] = NO_SETTINGS,
+    module: str = GATEWAY,
 ) -> AsyncIterator[World]:
     """Run a world in a temporary folder.
 
     `rate` and `burst` are Connect's, in calls a second and calls; rate 0 is no limit. Each gateway gets an
     even part of the rate, or all of it if each has a URL of a shared state. `latency_s` is how long Connect
     takes to answer. A setting of the gateways is named without the variable's prefix, in lower case. Only the
-    first `begun` gateways are started.
+    first `begun` gateways are started. `module` is the one that runs each.
     """
     kept = reserved_ports(1 + 2 * gateways)
     with tempfile.TemporaryDirectory(prefix="faults-") as name, kept as reserved:
@@ -126,7 +128,12 @@ async def world_of(
         url = f"http://127.0.0.1:{connect_port}"
         served = [
             gateway_service(
-                folder, number, port, url, {"admin_listen": f"127.0.0.1:{admin}", **state, **chosen}
+                folder,
+                number,
+                port,
+                url,
+                {"admin_listen": f"127.0.0.1:{admin}", **state, **chosen},
+                module,
             )
             for number, (port, admin, state) in enumerate(zip(ports, admin_ports, shared, strict=True))
         ]

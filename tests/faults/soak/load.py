@@ -4,16 +4,26 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+import grpc
 
 from dialgateway import CallFailed, DialGatewayClient, DialRequest
 from tests.faults.callers import ReturningCaller, dial_request, dial_requests, heard, sent
-from tests.faults.wire import streams_to
+from tests.faults.wire import WireStream, streams_to
 from tests.history.history import Recorder
 
 CALLERS = 10
 CAMPAIGNS = [f"campaign-{name}" for name in "abcdef"]
 PUT_TIMEOUT_S = 10.0
+USUAL_RATE = 400.0
+"""Dial requests a second from which on lists have their full size."""
+NEW_CAMPAIGNS = 0.02
+"""Share of the calls that name a campaign which nobody has named before."""
+
+Identity = Callable[[], grpc.ChannelCredentials | None]
+"""Returns the credentials of the next caller; None for connections without TLS."""
 
 
 class Pace:
@@ -32,15 +42,25 @@ class Pace:
 
 
 class Load:
-    """Callers of two gateways: one that keeps running, and one that is stopped or killed at times."""
+    """Callers of gateways: `steady` keeps running, and the `others` are stopped or killed at times."""
 
-    def __init__(self, steady: str, gateway: str, recorder: Recorder, rate: float, seed: int) -> None:
+    def __init__(
+        self,
+        steady: str,
+        others: Sequence[str],
+        recorder: Recorder,
+        rate: float,
+        seed: int,
+        identity: Identity = lambda: None,
+    ) -> None:
         self._steady = steady
-        self._restless = gateway
+        self._targets = [steady, *others]
         self._recorder = recorder
         self._pace = Pace(rate)
         self._rng = random.Random(seed)
         self._names = itertools.count()
+        self._identity = identity
+        self._scale = min(1.0, rate / USUAL_RATE)
 
     async def run(self, until: float) -> None:
         """Start calls until an instant of the monotonic clock, and finish each call."""
@@ -53,6 +73,7 @@ class Load:
             self._returning: 50,
             self._unary: 20,
             self._quitting: 15,
+            self._slow_reader: 5,
             self._trickling: 10,
             self._odd: 5,
         }
@@ -63,14 +84,14 @@ class Load:
     async def _returning(self) -> None:
         """Send the requests of a campaign and reconnect until all are answered."""
         requests = await self._some(50, 1000)
-        caller = ReturningCaller(self._target(), self._recorder)
+        caller = ReturningCaller(self._target(), self._recorder, credentials=self._identity())
         await caller.dial(self._campaign(), requests)
 
     async def _unary(self) -> None:
         """Send a short list with a deadline; do not retry a failed call."""
         requests, campaign = await self._some(1, 50), self._campaign()
         record = self._recorder.stream("unary")
-        async with DialGatewayClient(self._target()) as client:
+        async with DialGatewayClient(self._target(), credentials=self._identity()) as client:
             listed = [sent(record, campaign, request) for request in requests]
             try:
                 results = await client.put(campaign, listed, timeout=PUT_TIMEOUT_S)
@@ -83,7 +104,7 @@ class Load:
     async def _quitting(self) -> None:
         """Send, and leave before the answers, by a cancel or a lost connection."""
         requests = await self._some(50, 500)
-        async with streams_to(self._target(), self._campaign(), self._recorder) as (stream,):
+        async with self._stream(self._target()) as (stream,):
             stream.gone()
             sending = asyncio.create_task(stream.send_all(requests))
             reading = asyncio.create_task(stream.read())
@@ -92,14 +113,30 @@ class Load:
             reading.cancel()
             await asyncio.gather(sending, reading, return_exceptions=True)
 
+    async def _slow_reader(self) -> None:
+        """Send, read nothing for some seconds, then read for a second, and leave."""
+        requests = await self._some(50, 500)
+        async with self._stream(self._target()) as (stream,):
+            stream.gone()
+            sending = asyncio.create_task(stream.send_all(requests))
+            await asyncio.sleep(self._rng.uniform(1, 10))
+            reading = asyncio.create_task(stream.read())
+            await asyncio.sleep(1.0)
+            sending.cancel()
+            reading.cancel()
+            await asyncio.gather(sending, reading, return_exceptions=True)
+
     async def _trickling(self) -> None:
         """Send a few requests now and then, on one long stream."""
-        async with streams_to(self._steady, self._campaign(), self._recorder) as (stream,):
+        async with self._stream(self._steady) as (stream,):
             reading = asyncio.create_task(stream.read())
-            for _ in range(self._rng.randrange(20, 100)):
-                await stream.send(await self._some(1, 5))
-                await asyncio.sleep(0.1)
-            await stream.finish()
+            try:
+                for _ in range(self._rng.randrange(20, 100)):
+                    await stream.send(await self._some(1, 5))
+                    await asyncio.sleep(0.1)
+                await stream.finish()
+            except asyncio.InvalidStateError:  # the gateway has ended the stream because of its age
+                stream.gone()
             await reading
 
     async def _odd(self) -> None:
@@ -115,18 +152,23 @@ class Load:
             *(dial_request(f"{name}-twice-{n}", phone_number="+12025550199") for n in range(10)),
             dial_request("no token"),
         ]
-        async with streams_to(self._steady, self._campaign(), self._recorder) as (stream,):
+        async with self._stream(self._steady) as (stream,):
             await stream.ask(requests)
-        async with streams_to(self._steady, self._campaign(), self._recorder) as (stream,):
+        async with self._stream(self._steady) as (stream,):
             await stream.ask(twice)
 
     async def _some(self, least: int, most: int) -> list[DialRequest]:
-        count = self._rng.randint(least, most)
+        count = max(1, int(self._scale * self._rng.randint(least, most)))
         await self._pace.take(count)
         return dial_requests(count, f"t-{next(self._names)}")
 
     def _campaign(self) -> str:
+        if self._rng.random() < NEW_CAMPAIGNS:
+            return f"campaign-new-{next(self._names)}"
         return self._rng.choice(CAMPAIGNS)
 
+    def _stream(self, target: str) -> AbstractAsyncContextManager[list[WireStream]]:
+        return streams_to(target, self._campaign(), self._recorder, credentials=self._identity())
+
     def _target(self) -> str:
-        return self._rng.choice((self._steady, self._restless))
+        return self._rng.choice(self._targets)

@@ -45,7 +45,7 @@ async def soak(duration_s: float, rate: float, seed: int) -> Soak:
             watching = group.create_task(trend.run())
             until = time.monotonic() + duration_s
             changing = group.create_task(_change(world, failures, until, seed))
-            load = Load(world.targets[0], world.targets[1], world.recorder, rate, seed)
+            load = Load(world.targets[0], world.targets[1:], world.recorder, rate, seed)
             calling = group.create_task(load.run(until))
             await changing
             async with asyncio.timeout(LAST_CALLERS_S):

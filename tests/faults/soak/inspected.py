@@ -1,0 +1,30 @@
+"""`python -m tests.faults.soak.inspected`: `dial-gateway`, which also writes what its memory consists of.
+
+At SIGUSR2 it writes the number of its objects of each type as JSON to the file that `OBJECTS_FILE` names.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+from gateway.cli.entry import main
+from tests.faults.processes import OBJECTS_FILE
+
+INSPECTED = "tests.faults.soak.inspected"
+
+
+def _write_objects(*_: object) -> None:
+    counts = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+    file = Path(os.environ[OBJECTS_FILE])
+    written = file.with_suffix(".written")
+    written.write_text(json.dumps(counts), encoding="utf-8")
+    written.replace(file)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGUSR2, _write_objects)
+    sys.exit(main())
