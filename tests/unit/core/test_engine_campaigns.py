@@ -6,7 +6,9 @@ import pytest
 
 from gateway.core.campaigns.conditions import PROBE_STEP
 from gateway.core.errors import (
+    AccessDenied,
     AnswerLost,
+    CallFailure,
     CampaignNotFound,
     CampaignNotRunning,
     ConnectFailed,
@@ -298,6 +300,30 @@ def test_refused_after_cooling(failure: CampaignNotFound | CampaignNotRunning) -
     assert {told.outcome for told in caller.answers.values()} == {Outcome.REJECTED}
     bench.send_all(now + 6.0, caller, *many(25, "again"))
     assert len(bench.call(now + 6.0).entries) == 25
+
+
+@pytest.mark.parametrize("failure", [CampaignNotFound(), CampaignNotRunning("Stopped"), AccessDenied()])
+def test_all_that_a_refusal_answers_names_its_call(failure: CallFailure) -> None:
+    """The requests of the refused call, and those that were waiting, have the trace of that call."""
+    bench, caller = Bench(concurrent_calls=1), Caller()
+    bench.send_all(NOW, caller, *many(30))
+    bench.complete(NOW, bench.call(NOW), failure=failure, trace_id="trace")
+    assert [answer.trace_id for answer in caller.answers.values()] == ["trace"] * 30
+
+
+def test_a_refused_campaign_is_not_announced_as_cooling() -> None:
+    """The answers say what became of the campaign; no notice about an earlier condition follows them."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(60))
+    first, second = bench.poll(NOW).batches
+    throttle(bench, NOW, first)
+    bench.complete(NOW, second, failure=CampaignNotFound())
+    bench.poll(NOW)
+    assert caller.told == []
+    bench.send_all(NOW + 6.0, caller, *many(25, "again"))
+    bench.complete(NOW + 6.0, bench.call(NOW + 6.0))
+    bench.poll(NOW + 6.0)
+    assert caller.told == []
 
 
 # --- the retry budget --------------------------------------------------------------------------------

@@ -50,6 +50,18 @@ def test_a_campaign_is_refused_in_slices(failure: Exception) -> None:
     assert bench.engine.outstanding == bench.engine.outstanding_bytes == 0
 
 
+def test_what_returns_to_a_campaign_while_it_is_refused_is_sent_afterwards() -> None:
+    """A call that comes back while waiting requests are refused shows how the campaign is now."""
+    bench, caller = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=2), Caller()
+    bench.send_all(NOW, caller, *many(COUNT))
+    refused, unsent = bench.poll(NOW).batches
+    bench.complete(NOW, refused, failure=AccessDenied())
+    bench.complete(NOW, unsent, failure=CallRevoked(), attempts=0, counted_attempts=0)
+    decisions = worked_off(bench)
+    batches = [batch for decision in (*decisions, bench.poll(NOW)) for batch in decision.batches]
+    assert [tokens_of(batch) for batch in batches] == [tokens_of(unsent)]
+
+
 def test_a_caller_with_a_backlog_leaves_in_slices() -> None:
     """Once a source leaves, none of its requests is sent, and calls are filled with those of others."""
     bench, gone, other = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=1), Caller(), Caller()
