@@ -1,5 +1,7 @@
 """Every attempt takes a permit, and further attempts take a bounded share of them."""
 
+from typing import Any
+
 import pytest
 
 from gateway.core.campaigns.holds import Hold
@@ -9,7 +11,7 @@ from gateway.core.scheduling.pacing import RETRY_CREDIT, RETRY_SHARE
 from tests.unit.core.making import NOW, Bench, Caller, dial, many
 
 
-def bench_with_call(now: float = NOW, expires_in_s: float = 600.0, **limits: float) -> tuple[Bench, Batch]:
+def bench_with_call(now: float = NOW, expires_in_s: float = 600.0, **limits: Any) -> tuple[Bench, Batch]:
     """Make a bench with a call in flight."""
     bench, caller = Bench(**limits), Caller()
     for token in many(25):

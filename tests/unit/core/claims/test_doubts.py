@@ -122,3 +122,28 @@ def test_after_a_silence_of_the_store_all_replicas_write_their_results_first() -
     assert doubts.until == back + WRITE_AGAIN_S
     doubts.seen(back + 0.2, [OWN], WINDOW_S)
     assert doubts.until == back + 0.2 + WINDOW_S
+
+
+def test_a_replica_that_ends_before_it_has_written_lost_results_again_leaves_doubt() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, OTHER], WINDOW_S)
+    doubts.records_may_be_lost()
+    doubts.checked(NOW + 0.1, WINDOW_S, lost_all=False)
+    doubts.seen(NOW + 0.2, [OWN], WINDOW_S)
+    assert doubts.until == NOW + 0.2 + WINDOW_S
+
+
+@pytest.mark.parametrize("lost_again_s", [0.5, 1.9])
+def test_a_replica_that_is_lost_again_before_it_has_written_its_results_leaves_doubt(
+    lost_again_s: float,
+) -> None:
+    """It leaves the doubt however soon it is known to have ended."""
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, OTHER], WINDOW_S)
+    doubts.seen(NOW + 1.0, [OWN, LOST], WINDOW_S)
+    back_at = NOW + 2.0
+    doubts.seen(back_at, [OWN, OTHER], WINDOW_S)
+    doubts.seen(back_at + lost_again_s, [OWN, LOST], WINDOW_S)
+    doubts.seen(back_at + lost_again_s + 0.3, [OWN, LOST], WINDOW_S)
+    doubts.seen(back_at + lost_again_s + 0.4, [OWN], WINDOW_S)
+    assert doubts.until == back_at + lost_again_s + 0.4 + WINDOW_S
