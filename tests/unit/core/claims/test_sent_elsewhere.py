@@ -42,7 +42,7 @@ def test_the_token_of_a_replica_that_has_died_is_in_doubt_before_it_is_claimed(s
     assert batch.entries[0].in_doubt
     assert b.claim(LATER, batch)
     b.complete(LATER, batch)
-    assert b.ledger.kept == 0
+    assert b.ledger.kept_count == 0
 
 
 def test_a_token_without_news_is_in_doubt_before_it_is_claimed(store: Store) -> None:
@@ -75,7 +75,7 @@ def test_a_request_that_waits_for_another_replica_expires_in_time(store: Store) 
     b.poll(NOW + 0.42)
     b.poll(NOW + 0.63)
     assert {text.split()[0] for text in outcomes(caller)} == {"UNKNOWN"}
-    assert (b.engine.outstanding, b.ledger.kept) == (0, 0)
+    assert (b.engine.outstanding, b.ledger.kept_count) == (0, 0)
 
 
 def test_a_claim_whose_answer_was_lost_is_withdrawn_if_the_call_is_not_sent(store: Store) -> None:
@@ -114,25 +114,38 @@ def test_no_call_is_sent_at_the_instant_at_which_its_time_is_up(store: Store) ->
     assert outcomes(caller) == {"EXPIRED EXPIRATION_PASSED"}
 
 
-@pytest.mark.parametrize("alive", [True, False])
-def test_a_waiting_request_is_in_doubt_if_its_token_was_claimed_by_a_dead_replica(
-    store: Store, alive: bool
-) -> None:
-    """While the replica that claimed it lives, its result is known soon."""
-    tokens = many(WORTH_A_LOOK_UP)
-    a, b = Replica(store, "a"), Replica(store, "b", call_rate=0.1, call_burst=1.0)
-    b.begin(NOW, "first")
-    b.send_call(NOW)
+def found_while_waiting(store: Store, now: float, tokens: list[str]) -> set[bool]:
+    """Let a replica without a permit look tokens up at `now`; return whether their requests are in doubt."""
+    waiting = Replica(store, "waiting", call_rate=0.1, call_burst=1.0)
+    waiting.begin(now, "first")
+    waiting.send_call(now)
+    waiting.begin(now, *tokens)
+    waiting.poll(now + 0.2)
+    assert waiting.asked == [("admission", len(tokens))]
+    waiting.engine.set_pace(now + 0.2, 0.0, 1.0, forecasts=False)
+    return {one.in_doubt for one in waiting.call(now + 0.2).entries}
+
+
+def test_a_waiting_request_is_in_doubt_if_its_token_was_claimed_by_a_dead_replica(store: Store) -> None:
+    """While the replica that claimed it lives, its result will be known."""
+    a, tokens = Replica(store, "a"), many(WORTH_A_LOOK_UP)
     a.begin(NOW, *tokens)
     a.send_call(NOW)
-    if not alive:
-        store.live.remove("a")
-    now = NOW if alive else LATER
-    b.begin(now, *tokens)
-    b.poll(now + 0.2)
-    assert b.asked == [("admission", WORTH_A_LOOK_UP)]
-    b.engine.set_pace(now + 0.2, 0.0, 1.0, forecasts=False)
-    assert {one.in_doubt for one in b.call(now + 0.2).entries} == {not alive}
+    assert found_while_waiting(store, NOW, tokens) == {False}
+    store.live.remove("a")
+    assert found_while_waiting(store, LATER, tokens) == {True}
+
+
+def test_a_waiting_request_is_in_doubt_if_an_attempt_before_the_present_one_may_have_been_made(
+    store: Store,
+) -> None:
+    a, b, tokens = Replica(store, "a"), Replica(store, "b"), many(WORTH_A_LOOK_UP)
+    a.begin(NOW, *tokens)
+    a.send_call(NOW)
+    store.live.remove("a")
+    b.begin(LATER, *tokens)
+    b.send_call(LATER)
+    assert found_while_waiting(store, LATER, tokens) == {True}
 
 
 def test_another_number_under_a_token_in_doubt_is_unknown(store: Store) -> None:
