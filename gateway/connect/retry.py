@@ -101,7 +101,7 @@ class RetryingSender:
             raise call.last
         call.attempts += 1
         call.started_at = self._now()
-        call.ticket = ticket = Ticket(call.batch.give_up_at, self._expiry_now)
+        call.ticket = ticket = Ticket(call.batch.give_up_at, self._expiry_now, self._now)
         requests = [
             entry.request if entry.verdict is None else entry.request_to_send()
             for entry in call.batch.entries

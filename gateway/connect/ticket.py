@@ -26,17 +26,25 @@ class _State(enum.Enum):
 
 
 class Ticket:
-    """The right to send one attempt, until `give_up_at` on the clock `now` at the latest.
+    """The right to send one attempt, until `give_up_at` on the clock `expiry_now` at the latest.
 
-    `leave` and `all_left` are for the sender, in any thread; `revoke` is for the event loop.
+    `leave` and `all_left` are for the sender, in any thread; `revoke` is for the event loop. `left_at` is
+    when the first byte left, on the clock `now`, by default the same: setting the wall clock moves expiries,
+    but not the times of throttles.
     """
 
-    __slots__ = ("_callback", "_lock", "_now", "_state", "give_up_at", "left_at")
+    __slots__ = ("_callback", "_expiry_now", "_lock", "_now", "_state", "give_up_at", "left_at")
 
-    def __init__(self, give_up_at: float = math.inf, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        give_up_at: float = math.inf,
+        expiry_now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] | None = None,
+    ) -> None:
         self.give_up_at = give_up_at
         self.left_at: float | None = None
-        self._now = now
+        self._expiry_now = expiry_now
+        self._now = now or expiry_now
         self._state = _State.HERE
         self._lock = threading.Lock()
         self._callback: Callable[[], None] | None = None
@@ -54,11 +62,10 @@ class Ticket:
         with self._lock:
             if self._state is not _State.HERE:
                 raise CallRevoked
-            now = self._now()
-            if now > self.give_up_at:
+            if self._expiry_now() > self.give_up_at:
                 self._state = _State.REVOKED
                 raise CallTooLate
-            self._state, self.left_at = _State.LEAVING, now
+            self._state, self.left_at = _State.LEAVING, self._now()
 
     def all_left(self) -> None:
         """Note that every byte of the request has been written: revoking stops nothing any more."""

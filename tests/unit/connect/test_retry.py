@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from gateway.connect.fake import Delay, FakeConnect, Step
 from gateway.connect.port import PutReply
 from gateway.connect.retry import BASE_S, LONGEST_S, RetryingSender
+from gateway.connect.ticket import Ticket
 from gateway.core import errors
 from gateway.core.model import Batch, CallReport, DialRequest, Entry, FlushReason, ItemFailure, Source, Waiter
 from gateway.telemetry import telemetry_with
@@ -42,9 +44,9 @@ class Bench:
         )
 
     async def call(self, *, attempts_left: int = 5, give_up_at: float = NOW + 600) -> CallReport:
-        request = DialRequest("c", "t", "+12065550123", {}, NOW + 900, 10)
-        entry = Entry(request, give_up_at, [Waiter(Source(), 0)])
-        batch = Batch(1, "c", [entry], FlushReason.FULL, NOW, give_up_at, attempts_left)
+        return await self.send(batch_of(attempts_left, give_up_at))
+
+    async def send(self, batch: Batch) -> CallReport:
         return await self.caller.call(batch, self._permit)
 
     async def _sleep(self, seconds: float) -> None:
@@ -55,6 +57,12 @@ class Bench:
         self.now += self.permit_takes_s
         self.permits.append(self.now)
         return len(self.permits) <= self.permits_there_are
+
+
+def batch_of(attempts_left: int = 5, give_up_at: float = NOW + 600) -> Batch:
+    request = DialRequest("c", "t", "+12065550123", {}, NOW + 900, 10)
+    entry = Entry(request, give_up_at, [Waiter(Source(), 0)])
+    return Batch(1, "c", [entry], FlushReason.FULL, NOW, give_up_at, attempts_left)
 
 
 def failed(count: int) -> list[Step]:
@@ -185,6 +193,31 @@ async def test_the_start_of_the_last_attempt_is_reported() -> None:
     assert report.started_at == NOW + bench.pauses[0]
 
 
+@pytest.mark.parametrize("gained_s", [-500.0, 500.0])
+async def test_setting_the_wall_clock_does_not_move_the_start_of_an_attempt(gained_s: float) -> None:
+    """The start is compared with the times of throttles, which do not follow the wall clock."""
+    bench = Bench(gained_s=gained_s)
+    assert (await bench.call()).started_at == NOW
+
+
+async def test_an_attempt_that_was_not_made_counts_as_none_and_returns_its_permit() -> None:
+    """Without credentials nothing is sent; the report says when that was."""
+    report = await Bench([errors.NoCredentials()]).call()
+    assert (report.attempts, report.counted_attempts, report.unused) == (0, 0, 1)
+    assert (report.uncertain, report.started_at) == (False, NOW)
+
+
+async def test_an_attempt_starts_when_its_first_byte_leaves() -> None:
+    """A connection that takes long to open is no part of an attempt that Connect throttles."""
+    opened = asyncio.Event()
+    bench = Bench([Delay(opened)])
+    call = asyncio.create_task(bench.call())
+    await asyncio.sleep(0)
+    bench.now = NOW + 3.0
+    opened.set()
+    assert (await call).started_at == NOW + 3.0
+
+
 async def test_calls_do_not_share_their_attempts() -> None:
     """Each call has the attempts of its own, however many were made before."""
     bench = Bench(failed(4))
@@ -212,3 +245,125 @@ async def test_the_wall_clock_is_put_forward_between_two_attempts() -> None:
     report = await bench.call()
     assert isinstance(report.failure, errors.ConnectUnreachable)
     assert report.attempts == 1
+
+
+# --- revoked calls -----------------------------------------------------------------------------------
+
+
+async def test_a_call_that_was_revoked_before_it_began_is_not_sent() -> None:
+    """A hold may come between the decision to make a call and its first attempt."""
+    bench, batch = Bench(), batch_of()
+    assert bench.caller.revoke(batch) is True
+    batch.revoked = True
+    report = await bench.send(batch)
+    assert isinstance(report.failure, errors.CallRevoked)
+    assert (report.attempts, report.unused, bench.connect.calls) == (0, 1, [])
+
+
+async def test_a_call_is_revoked_before_its_first_byte_leaves() -> None:
+    """Connect certainly received nothing of it."""
+    bench, batch = Bench([Delay(asyncio.Event())]), batch_of()
+    call = asyncio.create_task(bench.send(batch))
+    await asyncio.sleep(0)
+    assert bench.caller.revoke(batch) is True
+    report = await call
+    assert isinstance(report.failure, errors.CallRevoked)
+    assert (report.attempts, report.uncertain, bench.connect.calls) == (0, False, [])
+
+
+async def test_a_call_whose_bytes_have_left_is_not_revoked() -> None:
+    """Its answer still counts."""
+    answered = asyncio.Event()
+    bench, batch = Bench([answered]), batch_of()
+    call = asyncio.create_task(bench.send(batch))
+    await asyncio.sleep(0)
+    assert bench.caller.revoke(batch) is False
+    answered.set()
+    assert (await call).accepted == {"t": "id-t"}
+
+
+@pytest.mark.parametrize("failure", [errors.AnswerLost(), errors.ConnectUnreachable()])
+async def test_a_call_is_revoked_between_two_attempts(failure: errors.CallFailure) -> None:
+    """No further attempt is made, and its permit is returned. An attempt before may have been carried out."""
+    bench, batch = Bench([failure]), batch_of()
+    unsent = []
+
+    async def permit() -> bool:
+        batch.revoked = True
+        unsent.append(bench.caller.revoke(batch))
+        return True
+
+    report = await bench.caller.call(batch, permit)
+    assert report.failure is failure
+    assert (report.attempts, report.unused, report.uncertain) == (1, 1, failure.uncertain)
+    assert unsent == [not failure.uncertain]
+
+
+async def test_a_permit_at_the_instant_of_the_expiry_is_returned() -> None:
+    """Nothing is sent at that instant any more."""
+    bench = Bench(failed(1))
+    batch = batch_of()
+
+    async def permit() -> bool:
+        bench.now = batch.give_up_at
+        return True
+
+    report = await bench.caller.call(batch, permit)
+    assert isinstance(report.failure, errors.ConnectFailed)
+    assert (report.attempts, report.unused) == (1, 1)
+
+
+class RecordingConnect(FakeConnect):
+    """Keeps what a sender is given for each attempt."""
+
+    def __init__(self, script: Sequence[Step] = ()) -> None:
+        super().__init__(deque(script))
+        self.tickets: list[Ticket | None] = []
+        self.requests: list[DialRequest] = []
+
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
+    ) -> PutReply:
+        self.tickets.append(ticket)
+        self.requests += requests
+        return await super().put_dial_requests(campaign_id, requests, ticket)
+
+
+def recording(bench: Bench, *script: Step) -> RecordingConnect:
+    """Let a bench send to a Connect that keeps what it is given."""
+    connect = RecordingConnect(script)
+    bench.caller = RetryingSender(
+        connect, telemetry_with(), lambda: bench.now, random.Random(3), bench._sleep
+    )
+    return connect
+
+
+@pytest.mark.parametrize("script", [[], [errors.NoCredentials()]])
+async def test_no_byte_of_an_attempt_leaves_after_its_end(script: list[Step]) -> None:
+    """A thread that is late must not send an attempt that is over."""
+    bench = Bench()
+    connect = recording(bench, *script)
+    await bench.call()
+    (ticket,) = connect.tickets
+    assert ticket is not None
+    with pytest.raises(errors.CallRevoked):
+        ticket.leave()
+
+
+@dataclass
+class ClosingAt:
+    """A verdict of the guard: the number must not be called from an instant on."""
+
+    instant: float
+
+    def expiration(self, own: float) -> float:
+        return min(own, self.instant)
+
+
+async def test_connect_gets_closing_time_as_the_expiration() -> None:
+    """Connect may keep a request for a while, and must not dial it after closing time."""
+    bench, batch = Bench(), batch_of()
+    connect = recording(bench)
+    batch.entries[0].verdict = ClosingAt(NOW + 60.0)  # type: ignore[assignment]
+    await bench.send(batch)
+    assert [request.expiration for request in connect.requests] == [NOW + 60.0]
