@@ -188,3 +188,23 @@ def test_old_contacts_and_too_many_are_forgotten() -> None:
     assert contacts.take(10.0)[0] == 9.0
     contacts.counted(RECENT_S + 3.5, [claim("new")], [COUNTED])
     assert len(contacts) == 3  # one, and two to be written again
+
+
+async def test_whether_a_contact_has_room_is_not_known_until_lost_contacts_are_written_again() -> None:
+    """A dry run must not say that a number may be called while the store does not know all calls to it."""
+    world = World()
+    looked_at = [Contact(b"person", b"t", (ONCE,))]
+    world.claims.seen("one", [], epoch_age_s=0.5)  # others may not have written their contacts yet
+    world.now += WRITE_AGAIN_S - 0.6
+    assert await world.claims.look_at_contacts(looked_at) is None
+    world.now += 0.1
+    assert await world.claims.look_at_contacts(looked_at) == [ContactCount()]
+    await counted(world, "u")
+    counts = await world.claims.look_at_contacts(looked_at)
+    assert counts is not None
+    assert counts[0].full == ONCE
+    world.fails = True
+    assert await world.claims.look_at_contacts(looked_at) is None
+    world.fails = False
+    world.claims.seen("two", [])
+    assert await world.claims.look_at_contacts(looked_at) is None
