@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.core.errors import ConnectUnreachable
+from gateway.core.campaigns.holds import Hold
+from gateway.core.errors import CallRevoked, ConnectUnreachable
 from gateway.core.model import FlushReason, Outcome, Reason
 from tests.unit.core.making import NOW, Bench, Caller, assert_empty, assert_idle, dial, ids_of, many
 
@@ -78,6 +79,36 @@ def test_abandoning_answers_everybody() -> None:
     assert {answer.reason for answer in caller.answers.values()} == {Reason.DRAINING}
     assert_empty(bench, caller)
     assert bench.engine.calls_in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("answering", "purging", "reason"),
+    [
+        (False, False, Reason.DRAINING),
+        (True, False, Reason.HELD),
+        (False, True, Reason.PURGED),
+    ],
+)
+def test_drain_and_what_returns_to_a_held_campaign(answering: bool, purging: bool, reason: Reason) -> None:
+    """A draining gateway does not wait for the end of a hold; each request is told what stopped it."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(SENT_AT)
+    bench.engine.drain(SENT_AT, NOW + 20.0)
+    bench.engine.operator_actions.hold(SENT_AT, "campaign", Hold("anna", "", SENT_AT, answering))
+    assert bench.engine.revoke_calls("campaign", purging=purging) == [batch]
+    bench.complete(SENT_AT, batch, failure=CallRevoked(), attempts=0, counted_attempts=0, unused=1)
+    assert [answer.reason for answer in caller.answers.values()] == [reason]
+    assert_empty(bench, caller)
+
+
+def test_after_the_end_nothing_is_taken_in() -> None:
+    """A gateway that has answered everybody leaves no new request without an answer."""
+    bench, caller = Bench(), Caller()
+    bench.abandon(NOW)
+    answer = bench.send(NOW, caller, dial("late"))
+    assert answer is not None
+    assert (answer.outcome, answer.reason) == (Outcome.NOT_ACCEPTED, Reason.DRAINING)
 
 
 def test_call_that_ends_after_abandon() -> None:
