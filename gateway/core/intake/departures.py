@@ -30,7 +30,7 @@ class Departures:
         self._outbox = outbox
         self._scheduler = scheduler
         self._slices = slices
-        self._leaving: dict[Source, int] = {}  # with a number, in the order in which they began to leave
+        self._leaving: dict[Source, int] = {}  # numbered in the order in which they began to leave
         self._order = count()
 
     def __bool__(self) -> bool:

@@ -157,7 +157,7 @@ class Forecast:
             return wait_s
         if doubtful and not self._scheduler.is_waiting(entry.request.campaign_id):
             source = entry.first_source()
-            self._view.doubtful[source.caller][source] += 1  # it will wait
+            self._view.doubtful[source.caller][source] += 1  # counted from now on: the request will wait
         return None
 
     def wait_s(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float:
