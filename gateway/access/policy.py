@@ -40,10 +40,10 @@ class _Decisions(dict[str, Priority | None]):
 class Grant:
     """The grant of one caller.
 
-    `weight` is the number of dial requests in each turn of one of its streams. `window` is the limit of its
-    unanswered requests over all streams, None for the default. A caller that may dial, hold, release or purge
-    a campaign may see it too. `numbers` are its rights for phone numbers of all campaigns. `directory` has
-    the names and tags that the patterns may mean, None if there is none.
+    `weight` is how many calls it makes in each of its turns. `window` is the limit of its unanswered requests
+    over all streams, None for the default. A caller that may dial, hold, release or purge a campaign may see
+    it too. `numbers` are its rights for phone numbers of all campaigns. `directory` has the names and tags
+    that the patterns may mean, None if there is none.
     """
 
     dial: tuple[DialRule, ...] = ()
