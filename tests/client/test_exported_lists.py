@@ -278,6 +278,21 @@ def test_a_hidden_sheet_is_not_read(tmp_path: Path) -> None:
         read_workbook(tmp_path, content, sheet="S9")
 
 
+def test_hidden_rows_are_read_and_counted_before_anything_is_sent(tmp_path: Path) -> None:
+    """A filter hides rows, and a person may expect that they are not called."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in (["client_token", "phone_number"], ["a", A], ["b", B], ["c", A]):
+        sheet.append(row)
+    for line in (2, 4, 9):
+        sheet.row_dimensions[line].hidden = True
+    file = tmp_path / "leads.xlsx"
+    book.save(file)
+    with LeadList(ListOptions(file, "c", expires_in=timedelta(minutes=1))) as leads:
+        assert "2 hidden rows are read as well, also those that a filter hides" in leads.notes_before()
+        assert len(list(leads.leads())) == 3
+
+
 def test_rows_with_merged_cells_are_refused_and_the_others_are_sent(tmp_path: Path) -> None:
     """Only the first of merged cells has a value, so the other rows would lack an attribute or a number."""
     book = openpyxl.Workbook()

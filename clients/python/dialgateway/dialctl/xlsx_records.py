@@ -75,6 +75,10 @@ class XlsxRecords:
         self._sheet.reset_dimensions()  # some programs write a wrong one
         try:
             problems = RowProblems(self._open_xml, self._workbook_xml())
+            if problems.hidden:
+                self.notes.append(
+                    f"{problems.hidden} hidden rows are read as well, also those that a filter hides"
+                )
             yield from self._filled(self._sheet.iter_rows(values_only=True), problems)
         except _DAMAGED:
             raise UnusableFile(_IS_DAMAGED.format(self._name)) from None

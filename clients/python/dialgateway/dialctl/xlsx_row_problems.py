@@ -17,8 +17,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
-_MERGED = re.compile(rb"""mergeCell\s[^>]*?ref=["']([A-Z]+([0-9]+):[A-Z]+([0-9]+))["']""")
-_LONGEST_MERGED_TAG = 200
+_MERGED_OR_HIDDEN = re.compile(
+    rb"""mergeCell\s[^>]*?ref=["']([A-Z]+([0-9]+):[A-Z]+([0-9]+))["']"""
+    rb"""|<(?:\w+:)?row(?=\s[^>]*?(?<=\s)hidden=["'](?:1|true)["'])[^>]*>\s*<(?:\w+:)?c\s"""
+)
+"""Merged cells, or the beginning of a hidden row that has cells."""
+_LONGEST_TAG = 1000
 _FORMULA_WITHOUT_VALUE = re.compile(
     rb"""<(?:\w+:)?c\s(?![^>]*\st=["']str["'])[^>]*?\br=["']([A-Z]+([0-9]+))["'][^>]*>\s*"""
     rb"""<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*"""
@@ -42,15 +46,17 @@ class _MergedRange(NamedTuple):
 class RowProblems:
     """The problems of the rows of one sheet, which are asked for in order. `open_xml` opens the sheet's XML.
 
-    `workbook_xml` is the XML of the workbook, which says whether its formulas were calculated.
+    `workbook_xml` is the XML of the workbook, which says whether its formulas were calculated. `hidden` is
+    the number of rows that a filter or a person has hidden, which are read like the others.
 
     Merged cells come after all rows, so the sheet is decompressed once for them and once for the formulas;
     that takes far less time than reading its cells.
     """
 
     def __init__(self, open_xml: Callable[[], IO[bytes]], workbook_xml: bytes) -> None:
+        self.hidden = 0
         with open_xml() as xml:
-            self._merged = deque(sorted(_merged_in(xml)))
+            self._merged = deque(sorted(self._merged_in(xml)))
         self._current = _MergedRange(0, 0, "")
         pattern = _FORMULA if _NOT_CALCULATED.search(workbook_xml) else _FORMULA_WITHOUT_VALUE
         self._formulas = _formulas(pattern, open_xml)
@@ -67,6 +73,14 @@ class RowProblems:
             return f"has merged cells ({self._current.name}): split them and fill in each cell"
         return ""
 
+    def _merged_in(self, xml: IO[bytes]) -> Iterator[_MergedRange]:
+        """Yield the merged ranges of a sheet's XML; count its hidden rows."""
+        for match in _matches(_MERGED_OR_HIDDEN, xml, _LONGEST_TAG):
+            if match[1] is None:
+                self.hidden += 1
+            else:
+                yield _MergedRange(int(match[2]), int(match[3]), match[1].decode())
+
     def _formula_in(self, line: int) -> str:
         """Return the name of the first cell of a row whose formula has no certain value, or ""."""
         found = ""
@@ -75,12 +89,6 @@ class RowProblems:
                 found = found or self._formula[1]
             self._formula = next(self._formulas, None)
         return found
-
-
-def _merged_in(xml: IO[bytes]) -> Iterator[_MergedRange]:
-    """Yield the merged ranges of a sheet's XML."""
-    for match in _matches(_MERGED, xml, _LONGEST_MERGED_TAG):
-        yield _MergedRange(int(match[2]), int(match[3]), match[1].decode())
 
 
 def _formulas(pattern: re.Pattern[bytes], open_xml: Callable[[], IO[bytes]]) -> Iterator[tuple[int, str]]:
