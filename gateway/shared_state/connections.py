@@ -11,7 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from gateway.shared_state.commands.script_call import Reply
-from gateway.shared_state.port import SharedStateError, SharedStateRefused, SharedStateUnavailable
+from gateway.shared_state.port import (
+    HandshakeFailed,
+    SharedStateError,
+    SharedStateRefused,
+    SharedStateUnavailable,
+)
 from gateway.shared_state.server import MOVED_ON
 from gateway.shared_state.valkey_connection import Command, ServerError, ValkeyConnection
 
@@ -20,6 +25,8 @@ log = logging.getLogger(__name__)
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 """Pauses between attempts to connect again: they double, give or take a third."""
 MAX_CONNECTIONS = 16
+NO_FURTHER_S = 1.0
+"""Seconds for which no further connection is opened after one whose certificates were not accepted."""
 LATE_S = 0.01
 """Seconds by which the event loop may be late without a further wait for replies."""
 
@@ -45,6 +52,8 @@ class Connections:
         self._places = asyncio.Semaphore(most)
         self._idle: list[ValkeyConnection] = []
         self._busy: set[ValkeyConnection] = set()
+        self._given_back = asyncio.Event()
+        self._no_further_until = 0.0
         self._returned = returned
         self._problem: SharedStateError | None = None
         self._restoring: asyncio.Task[None] | None = None
@@ -85,9 +94,9 @@ class Connections:
         if self._problem is not None:
             self.start()
             raise type(self._problem)(str(self._problem))
-        connection = self._take()
+        connection = None
         try:
-            connection = connection or await self._open()
+            connection = await self._idle_or_new()
             self._busy.add(connection)
             return await connection.run(commands)
         except SharedStateError as failure:
@@ -96,6 +105,28 @@ class Connections:
         finally:
             if connection is not None:
                 self._put_back(connection)
+
+    async def _idle_or_new(self) -> ValkeyConnection:
+        """Return a connection that is not in use.
+
+        If certificates have become unacceptable, the connections that were opened before stay in use, and are
+        waited for.
+        """
+        loop = asyncio.get_running_loop()
+        while (connection := self._take()) is None:
+            if not self._busy or loop.time() >= self._no_further_until:
+                try:
+                    return await self._open()
+                except HandshakeFailed as refused:
+                    if not self._busy and not self._idle:
+                        raise
+                    if loop.time() >= self._no_further_until:
+                        log.error("no further connection to the shared state can be opened: %s", refused)
+                    self._no_further_until = loop.time() + NO_FURTHER_S
+                    continue
+            self._given_back.clear()
+            await self._given_back.wait()
+        return connection
 
     def _take(self) -> ValkeyConnection | None:
         while self._idle:
@@ -108,6 +139,7 @@ class Connections:
     def _put_back(self, connection: ValkeyConnection) -> None:
         was_busy = connection in self._busy
         self._busy.discard(connection)
+        self._given_back.set()
         if connection.is_open and was_busy and not self._closed and self._problem is None:
             self._idle.append(connection)
         else:

@@ -33,6 +33,10 @@ class SharedStateUnavailable(SharedStateError):  # noqa: N818 - says what happen
     """It could not be reached, did not answer in time, or cannot write now. The command may have been run."""
 
 
+class HandshakeFailed(SharedStateUnavailable):
+    """It can be reached, but certificates are not accepted, by it or by this side."""
+
+
 class ActionTooLate(SharedStateUnavailable):
     """An operator's action arrived long after it was asked for, and was not carried out."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.shared_state.commands.script_call import Reply
-from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
+from gateway.shared_state.port import HandshakeFailed, SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.valkey_connection import (
     Command,
     Node,
@@ -120,11 +120,30 @@ async def _introduce(connection: ValkeyConnection, access: ServerAccess, name: s
     if (password := access.password()) is not None:
         user = () if access.user is None else (access.user,)
         commands.insert(0, ("AUTH", *user, password))
-    replies = await connection.run(commands)
+    replies = await _first_replies(connection, commands)
     for command, reply in zip(commands, replies, strict=True):
         if isinstance(reply, ServerError) and command[0] != "CLIENT":  # a name is a help, not needed
             raise failure_of(connection.node, reply)
     return _facts_of(connection.node, replies[-1])
+
+
+async def _first_replies(
+    connection: ValkeyConnection, commands: Sequence[Command]
+) -> list[Reply | ServerError]:
+    """Run the first commands. Raises `HandshakeFailed` if a connection with TLS is closed instead.
+
+    With TLS 1.3 a server refuses a certificate after the handshake has ended on this side.
+    """
+    try:
+        return await connection.run(commands)
+    except HandshakeFailed:
+        raise
+    except SharedStateUnavailable as failure:
+        if not connection.is_encrypted:
+            raise
+        raise HandshakeFailed(
+            f"{failure}, before the first reply: perhaps it refuses our certificate"
+        ) from None
 
 
 def _facts_of(node: Node, reply: Reply | ServerError) -> ServerFacts:

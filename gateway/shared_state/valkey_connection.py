@@ -16,7 +16,7 @@ from valkey.crc import key_slot
 from valkey.exceptions import ResponseError, ValkeyError
 
 from gateway.shared_state.commands.script_call import Argument, Reply
-from gateway.shared_state.port import SharedStateUnavailable
+from gateway.shared_state.port import HandshakeFailed, SharedStateUnavailable
 
 Command = Sequence[Argument]
 
@@ -150,11 +150,16 @@ class ValkeyConnection:
         try:
             await raw.connect()
         except (ValkeyError, OSError, EOFError, UnicodeError) as error:
-            raise SharedStateUnavailable(f"{node}: {_in_words(error)}") from None
+            raise _failure(node, error) from None
         finally:
             if not raw.is_connected:
                 opened.close()
         return opened
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it uses TLS."""
+        return isinstance(self._raw, _TlsConnection)
 
     @property
     def is_open(self) -> bool:
@@ -179,7 +184,7 @@ class ValkeyConnection:
             await self._raw.send_packed_command(self._raw.pack_commands(commands), check_health=False)
             replies = [await self._reply() for _ in commands]
         except (ValkeyError, OSError, EOFError, ValueError) as error:
-            raise SharedStateUnavailable(f"{self.node}: {_in_words(error)}") from None
+            raise _failure(self.node, error) from None
         else:
             self._pending = False
             return replies
@@ -208,9 +213,19 @@ class ValkeyConnection:
         self._raw._close()
 
 
+def _failure(node: Node, error: BaseException) -> SharedStateUnavailable:
+    kind = HandshakeFailed if isinstance(_cause(error), ssl.SSLError) else SharedStateUnavailable
+    return kind(f"{node}: {_in_words(error)}")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the original error, which the library keeps as context."""
+    return error.__cause__ or error.__context__ or error
+
+
 def _in_words(error: BaseException) -> str:
-    """Return the reason of a failed connection. The library keeps the original error as context."""
-    cause = error.__cause__ or error.__context__ or error
+    """Return the reason of a failed connection."""
+    cause = _cause(error)
     if isinstance(cause, ConnectionRefusedError):
         return "refuses connections"
     if isinstance(cause, ssl.SSLCertVerificationError):

@@ -14,14 +14,19 @@ import pytest
 from gateway.access.client_tls import ClientTls
 from gateway.access.reloading import Reloaded
 from gateway.cli import check
+from gateway.core.fleet.messages import ClaimVerdict
 from gateway.runtime.check_result import CheckResult, Finding
 from gateway.settings import Settings
+from gateway.shared_state.connections import MAX_CONNECTIONS
+from gateway.shared_state.port import SharedStateUnavailable
+from gateway.shared_state.server import ServerAccess
 from tests.files import put
 from tests.integration.admin import scrape
 from tests.integration.fleet_world import FleetWorld, Replica, fleet_of
 from tests.integration.world import dial, until, verdicts
 from tests.pki import Authority, Issued
 from tests.shared_state.servers import Server, absent, running
+from tests.shared_state.states import claim, state_at, tls_context
 
 NAMES = ("ca.crt", "tls.crt", "tls.key")
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -173,6 +178,31 @@ async def test_certificates_that_the_server_does_not_accept(server: Server, own:
         renew(server, own)
         await until(lambda: is_connected(world))
         await accept(world, "b")
+
+
+@pytest.mark.parametrize("refused_by", ["replica", "server"])
+async def test_a_load_does_not_close_connections_that_work(
+    server: Server, own: Path, refused_by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Further connections fail: their commands wait for those that were opened with the former files."""
+    used = [tls_context(own, certificate=True)]
+    async with state_at(server.url, access=ServerAccess(tls=lambda: used[0])) as state:
+        assert await claim(state, "first") == [ClaimVerdict.CLAIMED]
+        other = Authority()
+        if refused_by == "replica":
+            put(own / "ca.crt", other.pem)
+        else:
+            other.issue(dns="localhost").write(own)
+        used[0] = tls_context(own, certificate=True)
+        for _ in range(3):
+            many = [claim(state, f"token-{number}") for number in range(MAX_CONNECTIONS)]
+            assert all(await asyncio.gather(*many))
+        assert state._ledger.route.problem is None
+        said = [one.message for one in caplog.records if "no further connection" in one.message]
+        assert len(said) == 1
+        server.disconnect_clients()
+        with pytest.raises(SharedStateUnavailable):
+            await claim(state, "last")
 
 
 async def test_dial_gateway_check_explains_the_certificates(server: Server, own: Path) -> None:
