@@ -117,3 +117,18 @@ def test_denied_access_is_no_refusal_of_the_credentials() -> None:
     told = [answer.reason for answer in caller.answers.values()]
     assert told.count(Reason.ACCESS_DENIED) == 30
     assert len(told) == 30
+
+
+def test_a_refusal_is_over_once_aws_accepts_a_call() -> None:
+    """All calls may leave at once again, and the next refusal does not count as one that has lasted."""
+    bench, caller = Bench(call_rate=0.0), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    bench.complete(NOW, bench.call(NOW), failure=CredentialsExpired(), started_at=NOW)
+    now, again = bench.next_call(NOW)
+    bench.complete(now, again)
+    later = now + 2 * AUTHENTICATION_PATIENCE_S
+    bench.send_all(later, caller, *many(75, "later"))
+    batches = bench.poll(later).batches
+    assert len(batches) == 3
+    bench.complete(later, batches[0], failure=CredentialsExpired(), started_at=later)
+    assert len(caller.answers) == 25
