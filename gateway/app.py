@@ -12,11 +12,11 @@ from gateway.composition.admin_port import admin_port_of
 from gateway.composition.basis import Basis
 from gateway.composition.campaign_names import CampaignNames
 from gateway.composition.campaign_views import campaign_views_of
-from gateway.composition.fleet import replica_name
 from gateway.composition.grpc_port import grpc_port_of
 from gateway.composition.guard import GuardParts
 from gateway.composition.part_settings import access_files_of, directory_of
 from gateway.composition.replica import replica_of
+from gateway.composition.replica_name import replica_name
 from gateway.composition.shutdown import Shutdown
 from gateway.composition.tasks import Tasks
 from gateway.connect.port import ConnectPort

@@ -1,11 +1,11 @@
-"""The TLS settings for connections to the shared state: its authority, and a certificate of the gateway."""
+"""Reads the TLS settings for connections to the shared state: authority, and the gateway's certificate."""
 
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from gateway.access.errors import KeyPairError
+from gateway.access.key_pair import ClientTls, ClientTlsFiles
 from gateway.access.reloading import Reloaded
 from gateway.access.settled_file import SYSTEM_CLOCKS, WRITTEN_QUIET_S, FileClocks
 from gateway.access.tls_key_pair import PairSettings, read_authorities, read_certificate
@@ -13,34 +13,6 @@ from gateway.access.tls_key_pair import PairSettings, read_authorities, read_cer
 NAME = "the certificate for the shared state"
 CA = "DIAL_GATEWAY_SHARED_STATE_TLS_CA_FILE"
 SETTINGS = PairSettings("DIAL_GATEWAY_SHARED_STATE_TLS_CERT_FILE", "DIAL_GATEWAY_SHARED_STATE_TLS_KEY_FILE")
-
-
-@dataclass(frozen=True, slots=True)
-class ClientTlsFiles:
-    """Where the authority of the server is, None for the system's, and certificate and key, both or none."""
-
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """All that are named."""
-        return tuple(path for path in (self.ca, self.certificate, self.key) if path is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class ClientTls:
-    """What a new connection uses.
-
-    `ends_at` is when the first of these ends, in seconds since the epoch: the certificate that is shown, and
-    the last of the authorities in the file. It is None without files. `names` are those of the certificate.
-    """
-
-    context: ssl.SSLContext
-    ends_at: float | None
-    names: tuple[str, ...] = ()
-    has_certificate: bool = False
 
 
 def reloaded_client_tls(files: ClientTlsFiles, clocks: FileClocks = SYSTEM_CLOCKS) -> Reloaded[ClientTls]:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.access.actions import CampaignRight
-from gateway.access.certificate import names_in
-from gateway.access.identity import CallerEvidence, Network, identify
+from gateway.access.identity import CallerEvidence, Names, Network, identify
 from gateway.access.policy import EVERYTHING, Grant, Policy
 from gateway.access.refusal import AccessRefusal, RefusalLog
 from gateway.access.reloading import Reloaded
@@ -41,11 +40,12 @@ class AccessControl:
     ) -> None:
         self._policy = policy
         self._trusted = trusted
+        self._names_in = _reader_of_certificates() if trusted else _no_names
         self.refusals = RefusalLog(count)
 
     def caller(self, evidence: CallerEvidence, host: str) -> Caller:
         """Return who calls from a host."""
-        identified = identify(evidence, self._trusted, names_in)
+        identified = identify(evidence, self._trusted, self._names_in)
         caller = Caller(
             identified.identity,
             identified.identity or evidence.peer,
@@ -67,6 +67,18 @@ class AccessControl:
     def dial_permission(self, caller: Caller) -> "DialPermission":
         """Return the dial permission of a caller, for one stream."""
         return DialPermission(self, caller)
+
+
+def _reader_of_certificates() -> Callable[[str], Names]:
+    """Return what reads certificates that trusted proxies forward: only they need cryptography's 9 MB."""
+    from gateway.access.certificate import names_in
+
+    return names_in
+
+
+def _no_names(_: str) -> Names:
+    """Read no certificate: nobody is trusted to forward one."""
+    return Names((), ())
 
 
 class DialPermission:

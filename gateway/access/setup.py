@@ -9,12 +9,12 @@ from gateway.access.campaign_file import reloaded_campaigns
 from gateway.access.errors import PolicyError
 from gateway.access.grants import AccessControl
 from gateway.access.identity import Network
+from gateway.access.key_pair import CLIENT_CA, KeyPair, KeyPairFiles
 from gateway.access.policy import Policy
 from gateway.access.policy_file import SETTING as POLICY
 from gateway.access.policy_file import reloaded_policy
 from gateway.access.reloading import Reloaded
 from gateway.access.settled_file import SYSTEM_CLOCKS, FileClocks
-from gateway.access.tls_key_pair import CLIENT_CA, KeyPair, KeyPairFiles, reloaded_key_pair
 from gateway.directory.change_log import log_changes
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.directory.table import CampaignTable
@@ -55,7 +55,7 @@ class Access:
         )
         self.publish_campaigns()
         self.pair: Reloaded[KeyPair] | None = (
-            reloaded_key_pair(files.pair, clocks) if files.pair is not None else None
+            _reloaded_key_pair(files.pair, clocks) if files.pair is not None else None
         )
         self.policy: Reloaded[Policy] | None = (
             reloaded_policy(files.policy, directory=directory, clocks=clocks)
@@ -92,6 +92,12 @@ class Access:
             "admin_token": self.operator_authorizer.file,
         }
         return {name: one.refused for name, one in files.items() if one is not None}
+
+
+def _reloaded_key_pair(files: KeyPairFiles, clocks: FileClocks) -> Reloaded[KeyPair]:
+    from gateway.access.tls_key_pair import reloaded_key_pair
+
+    return reloaded_key_pair(files, clocks)
 
 
 def check_callers_are_known(files: AccessFiles) -> None:

@@ -4,10 +4,8 @@ Whatever is wrong is named with its path, such as `callers[2].dial[0]`.
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-
-import yaml
 
 MAX_BYTES = 1_048_576
 WHOLE = "the whole"
@@ -25,12 +23,12 @@ def document_of(text: bytes | str, max_bytes: int = MAX_BYTES) -> object:
     """Return the document in a text. Raises `DocumentError`."""
     if len(text) > max_bytes:
         raise DocumentError(f"{WHOLE}: at most {max_bytes:,} bytes")
+    from gateway.access import yaml_document  # with the first file: many gateways have none
+
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        raise DocumentError(_in_words(error)) from error
-    except Exception as error:
-        raise DocumentError("is not valid YAML") from error
+        return yaml_document.parsed(text)
+    except yaml_document.YamlError as error:
+        raise DocumentError(str(error)) from error
 
 
 def list_at(path: str, value: object, *, empty: bool = False) -> list[Any]:
@@ -90,36 +88,3 @@ def _below(path: str, key: object) -> str:
 def _near(key: object, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(str(key), known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def _in_words(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    return f"{where}{error.problem or 'is not valid YAML'}"
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses duplicate keys and aliases."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases are not taken", event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key in _keys(node):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is given twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _keys(node: yaml.MappingNode) -> Iterator[yaml.ScalarNode]:
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(None, None, "keys must be texts", key.start_mark)
-        yield key

@@ -1,9 +1,9 @@
-"""The certificate that the gateway shows to callers and its key, and the authority of callers' certificates.
+"""Reads the certificate that the gateway shows to callers and its key, and the authority of theirs.
 
-The certificate for the shared state is read by the same functions (`gateway.access.client_tls`).
+The certificate for the shared state is read by the same functions (`gateway.access.client_tls`). This module
+is imported with TLS only: cryptography takes 9 MB.
 """
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from gateway.access.errors import KeyPairError
+from gateway.access.key_pair import CERTIFICATE, CLIENT_CA, KEY, KeyPair, KeyPairFiles
 from gateway.access.reloading import Reloaded
 from gateway.access.settled_file import SYSTEM_CLOCKS, WRITTEN_QUIET_S, FileClocks
 
-CERTIFICATE = "DIAL_GATEWAY_TLS_CERT_FILE"
-KEY = "DIAL_GATEWAY_TLS_KEY_FILE"
-CLIENT_CA = "DIAL_GATEWAY_TLS_CLIENT_CA_FILE"
 # The kinds that gRPC accepts. After a change to another kind it would keep the old certificate without an
 # error. Valkey and Redis accept these too.
 _KINDS = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
@@ -56,44 +54,6 @@ class Authorities(NamedTuple):
 
     pem: bytes
     ends_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPairFiles:
-    """Where certificate (with the rest of its chain), key, and the authority of callers are."""
-
-    certificate: str
-    key: str
-    client_ca: str | None = None
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """All that are named."""
-        return tuple(path for path in (self.certificate, self.key, self.client_ca) if path is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A certificate with its key, as PEM; `client_ca` where callers must show a certificate of that.
-
-    `ends_at` is when the first certificate that is shown ends, in seconds since the epoch.
-    """
-
-    certificate: bytes = field(repr=False)
-    key: bytes = field(repr=False)
-    client_ca: bytes | None = field(repr=False)
-    ends_at: float
-    names: tuple[str, ...] = ()
-
-
-def files_of(certificate: str | None, key: str | None, client_ca: str | None) -> KeyPairFiles | None:
-    """Return the files named by the settings, None without TLS. Raises `KeyPairError` if one is missing."""
-    if certificate is None and key is None and client_ca is None:
-        return None
-    if certificate is None or key is None:
-        lacking = CERTIFICATE if certificate is None else KEY
-        raise KeyPairError(f"{lacking}: not set; TLS needs {CERTIFICATE} and {KEY} both")
-    return KeyPairFiles(certificate, key, client_ca)
 
 
 def reloaded_key_pair(files: KeyPairFiles, clocks: FileClocks = SYSTEM_CLOCKS) -> Reloaded[KeyPair]:

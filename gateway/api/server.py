@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.access.key_pair import KeyPair
 from gateway.access.reloading import Reloaded
-from gateway.access.tls_key_pair import KeyPair
 from gateway.api.compliance_service import SERVICE as COMPLIANCE_SERVICE
 from gateway.api.dial_request_service import SERVICE as DIAL_REQUEST_SERVICE
 from gateway.api.health import BoundedHealth

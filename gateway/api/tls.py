@@ -2,8 +2,8 @@
 
 import grpc
 
+from gateway.access.key_pair import KeyPair
 from gateway.access.reloading import Reloaded
-from gateway.access.tls_key_pair import KeyPair
 
 
 def server_credentials(pair: Reloaded[KeyPair]) -> grpc.ServerCredentials:

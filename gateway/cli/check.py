@@ -14,18 +14,19 @@ from botocore.exceptions import BotoCoreError
 from gateway import telemetry
 from gateway.access.admin_token import read_token
 from gateway.access.campaign_file import read_campaigns
-from gateway.access.client_tls import ClientTls
 from gateway.access.errors import AccessError
+from gateway.access.key_pair import ClientTls, files_of
 from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
-from gateway.access.tls_key_pair import files_of, read_key_pair
+from gateway.access.tls_key_pair import read_key_pair
 from gateway.admin.request_filter import is_loopback
 from gateway.cli.aws_region import in_words
 from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_list import Suppressions
-from gateway.composition.fleet import reached_state_of, replica_name
+from gateway.composition.fleet import reached_state_of
 from gateway.composition.part_settings import directory_of
+from gateway.composition.replica_name import replica_name
 from gateway.composition.trail import NO_TRAIL_KEY, trail_path
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Probe

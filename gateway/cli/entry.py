@@ -6,6 +6,7 @@ So the handlers are installed first, and this module imports very little. It can
 Python itself starts.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ KILLED = 128
 def main() -> int:
     """Install signal handlers, then run the command line; return its exit code."""
     listen(sys.argv[1:])
+    if sys.argv[1:2] == ["serve"]:
+        gc.disable()  # until `configure_collector`: all that is imported stays
     from gateway.cli import main  # slow
 
     return main.main()

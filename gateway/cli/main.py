@@ -53,7 +53,8 @@ SIMULATOR_OPTIONS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code. 2: settings or arguments are wrong, in one line on stderr."""
-    parser = _parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(arguments)
     options, unknown = parser.parse_known_args(arguments)
     if unknown and options.run is not _no_simulator:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_USAGE
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dial-gateway", description=__doc__)
     parser.add_argument("--version", action="version", version=f"dial-gateway {version('dial-gateway')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -74,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         serve.add_argument(f"--simulator-{option}", type=kind, help=text)
     serve.set_defaults(run=_serve)
     alone = commands.add_parser("simulator", help="run the simulator of Amazon Connect alone")
-    _add_simulator(alone)
+    if "simulator" in arguments:
+        _add_simulator(alone)
     checking = commands.add_parser(
         "check", help="explain settings, credentials and reachability; dials nobody"
     )

@@ -24,8 +24,8 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
     logs.watch_loop(asyncio.get_running_loop())
     logs.name_campaigns(gateway.directory.name_of)
     signals = _Signals(gateway)  # before the start: a signal during it is handled after it
+    configure_collector()  # before any caller could notice how long it takes
     on_start(await gateway.start())
-    configure_collector()
     failed = asyncio.create_task(gateway.failed())
     draining = asyncio.create_task(_drain_when_asked(gateway, signals, settings.drain_grace))
     await asyncio.wait([failed, draining], return_when=asyncio.FIRST_COMPLETED)

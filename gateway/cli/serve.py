@@ -13,10 +13,8 @@ from gateway import settings, telemetry
 from gateway.app import Gateway
 from gateway.cli.aws_region import region_of_environment
 from gateway.cli.process import serve
-from gateway.composition.fleet import fleet_setup_of, reached_state_of
 from gateway.composition.part_settings import directory_of
 from gateway.connect.api_versions import ApiName
-from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.campaign_lists import AwsCampaignLister
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, AccessKeys, chain_of
 from gateway.connect.direct_sender import DirectConnect
@@ -28,7 +26,6 @@ from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.shared_state.address import SETTING
 from gateway.shared_state.port import SharedStateRefused
-from gateway.shared_state.startup_check import refusal_of, refusal_of_name
 
 if TYPE_CHECKING:
     from gateway.simulator import SimulatorSettings
@@ -123,6 +120,11 @@ async def _fleet_of(
     Raises `AddressError`, `SharedStateRefused` and `AccessError`. A shared state that is away does not end
     the start.
     """
+    if chosen.shared_state_url is None:
+        return None
+    from gateway.composition.fleet import fleet_setup_of, reached_state_of
+    from gateway.shared_state.startup_check import refusal_of, refusal_of_name
+
     reached = reached_state_of(chosen)
     if reached is None:
         return None
@@ -189,6 +191,8 @@ def _sender(
     calls, timeout_s = chosen.max_concurrent_calls, chosen.call_timeout
     try:
         if chosen.sender == "boto3":
+            from gateway.connect.boto_sender import BotoConnect
+
             return BotoConnect(
                 threads=calls,
                 timeout_s=timeout_s,

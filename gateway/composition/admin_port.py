@@ -7,10 +7,10 @@ from gateway.admin.server import AdminServer
 from gateway.composition.basis import Basis
 from gateway.composition.campaign_names import CampaignNames
 from gateway.composition.campaign_views import CampaignViews
-from gateway.composition.fleet import replica_name
 from gateway.composition.grpc_port import GrpcPort
 from gateway.composition.guard import GuardParts
 from gateway.composition.replica import Replica
+from gateway.composition.replica_name import replica_name
 from gateway.control.console_view import Console
 from gateway.control.file_watch import FileWatch
 from gateway.control.monitoring import Monitoring

@@ -1,14 +1,14 @@
 """Connects the settings of a shared state with the parts that use it."""
 
 import asyncio
-import re
 import secrets
-import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.access.client_tls import ClientTls, ClientTlsFiles, reloaded_client_tls
+from gateway.access.client_tls import reloaded_client_tls
+from gateway.access.key_pair import ClientTls, ClientTlsFiles
 from gateway.access.reloading import Reloaded
+from gateway.composition.replica_name import replica_name
 from gateway.connect.resolver import Resolver
 from gateway.dispatch.fleet import FleetSetup
 from gateway.settings import Settings
@@ -101,8 +101,3 @@ def fleet_setup_of(
         again_after_s=settings.shared_state_timeout,
         tls=reached.tls,
     )
-
-
-def replica_name(settings: Settings) -> str:
-    """Return the name of this replica: as set, or that of the host, which is the pod's name in Kubernetes."""
-    return settings.replica or re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:100] or "replica"

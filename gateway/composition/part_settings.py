@@ -1,8 +1,8 @@
 """What the settings of the process mean for each of its parts."""
 
 from gateway.access.errors import AccessError
+from gateway.access.key_pair import files_of
 from gateway.access.setup import AccessFiles
-from gateway.access.tls_key_pair import files_of
 from gateway.api.streams import StreamLimits
 from gateway.compliance.number_hash import NumberHash
 from gateway.control.guard_keeper import GuardPaths

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.compliance.key_file import read_key
-from gateway.composition.fleet import replica_name
+from gateway.composition.replica_name import replica_name
 from gateway.control.guard_trail import GuardTrail
 from gateway.settings import Settings, SettingsError
 from gateway.telemetry import trail_export_from

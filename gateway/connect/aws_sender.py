@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from gateway.connect.api_versions import APIS, ApiName
-from gateway.connect.aws_client import aws_client
+from gateway.connect.aws_client import BOTOCORE, Create, aws_client
 from gateway.connect.aws_clock import AwsClock
 from gateway.connect.credentials import AccessKeys, chain_of
 from gateway.connect.port import Operation
 
 
 class AwsSender:
-    """The part of a `ConnectPort` that is the same however calls are sent."""
+    """The part of a `ConnectPort` that is the same however calls are sent. `create` makes the client."""
 
     def __init__(
         self,
@@ -21,10 +21,11 @@ class AwsSender:
         credentials: tuple[str, str] | None,
         keys: AccessKeys | None,
         wall: Callable[[], float],
+        create: Create = BOTOCORE,
     ) -> None:
         self._keys = AccessKeys.fixed(*credentials) if credentials else keys or AccessKeys(chain_of(region))
         self._api = APIS[api]
-        self._aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url)
+        self._aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url, create=create)
         self._clock = AwsClock(wall)
         self.service_model = self._aws.client.meta.service_model
         self._endpoint = str(self._aws.client.meta.endpoint_url)

@@ -13,7 +13,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import boto3
+import botocore.session
 
 from gateway.connect.api_versions import STATES_OPERATION, ApiName, expiration_for_boto3
 from gateway.connect.aws_sender import AwsSender
@@ -72,6 +75,7 @@ class BotoConnect(AwsSender):
             credentials=credentials,
             keys=keys,
             wall=wall,
+            create=by_boto3,
         )
         self._client = self._aws.client
         sign_by(self._clock, self._client, self._aws.credentials)
@@ -149,6 +153,14 @@ class BotoConnect(AwsSender):
 
     def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)), campaign_ids)
+
+
+def by_boto3(
+    session: botocore.session.Session, service: str, *, region_name: str | None, **options: Any
+) -> Any:
+    """Make a client with boto3 from a session of botocore."""
+    made: Any = boto3.Session(region_name=region_name, botocore_session=session)
+    return made.client(service, **options)
 
 
 def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:

@@ -1,6 +1,6 @@
 """Lists the campaigns of one version of Connect's API, with their names and tags, for the campaign directory.
 
-boto3 makes the calls in a thread of its own. They are few, and never delay a dial request. Replies are
+botocore makes the calls in a thread of its own. They are few, and never delay a dial request. Replies are
 untrusted: an entry that does not fit botocore's models is left out.
 """
 
@@ -37,7 +37,7 @@ THREADS, SPARE = 1, 2
 
 
 class AwsCampaignLister:
-    """The `CampaignLister` of one API over boto3.
+    """The `CampaignLister` of one API over botocore.
 
     `timeout_s` is the time limit of a call in seconds. The owner of `keys` starts and closes them. Raises
     botocore's `NoRegionError` without a region, and ValueError if the endpoint is not a URL.

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from gateway.access.client_tls import ClientTls
 from gateway.access.errors import AccessError
+from gateway.access.key_pair import ClientTls
 from gateway.access.reloading import Reloaded
 from gateway.access.setup import Access
 from gateway.control.file_check_timer import FileCheckTimer, until_settled

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gateway.access.client_tls import ClientTls
+from gateway.access.key_pair import ClientTls
 from gateway.access.reloading import Reloaded
 from gateway.connect.port import CallSender
 from gateway.core.campaign_id import problem_with_campaign

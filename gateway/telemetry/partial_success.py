@@ -5,9 +5,8 @@ rejected for good (OTLP's specification, "Partial Success"). OpenTelemetry's exp
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
-
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from gateway.telemetry.export_watch import rejected
 
@@ -32,9 +31,13 @@ def over_http(make: Callable[..., T], environment: Mapping[str, str]) -> T:
     first, last = _PROVIDER
     if any(name.startswith(first) and name.endswith(last) for name in environment):
         return make()
+    from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
     from gateway.telemetry.otlp_session import OtlpSession
 
-    return make(session=OtlpSession(_read_http))
+    # The replies about all signals have the same form, except for the name of the number.
+    reply = trace_service_pb2.ExportTraceServiceResponse
+    return make(session=OtlpSession(partial(_read_http, parse=reply.FromString)))
 
 
 class _Reading:
@@ -50,11 +53,10 @@ class _Reading:
         return response
 
 
-def _read_http(response: Any) -> None:
+def _read_http(response: Any, *, parse: Callable[[bytes], Any]) -> None:
     if response.status_code == 200 and response.headers.get("Content-Type", "").startswith(_PROTOBUF):
         try:
-            # The replies about all signals have the same form, except for the name of the number.
-            _read(ExportTraceServiceResponse.FromString(response.content))
+            _read(parse(response.content))
         except Exception:  # noqa: BLE001 - whatever the collector writes, it has accepted the export
             return
 

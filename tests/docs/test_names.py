@@ -188,7 +188,7 @@ def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return {}
 
 
-PARSERS = {"dialctl": arguments._parser(), "dial-gateway": main._parser()}
+PARSERS = {"dialctl": arguments._parser(), "dial-gateway": main._parser(["simulator"])}
 TARGETS = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
 WORD = re.compile(r"[a-z][a-z-]*")
 

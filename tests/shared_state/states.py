@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.access.client_tls import ClientTlsFiles, read_client_tls
+from gateway.access.client_tls import read_client_tls
+from gateway.access.key_pair import ClientTlsFiles
 from gateway.core.fleet.messages import (
     Claim,
     ClaimVerdict,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.access.client_tls import ClientTls
+from gateway.access.key_pair import ClientTls
 from gateway.access.reloading import Reloaded
 from gateway.cli import check
 from gateway.core.fleet.messages import ClaimVerdict

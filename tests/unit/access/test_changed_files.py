@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
+from gateway.access.key_pair import KeyPairFiles
 from gateway.access.settled_file import COMPUTED_QUIET_S, QUIET_S, WRITTEN_QUIET_S
 from gateway.access.setup import Access, AccessFiles
-from gateway.access.tls_key_pair import KeyPairFiles
 from gateway.directory.directory import CampaignDirectory
 from tests import pki
 from tests.files import ManualClocks, put

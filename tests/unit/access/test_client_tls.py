@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.access.client_tls import ClientTlsFiles, read_client_tls, reloaded_client_tls
+from gateway.access.client_tls import read_client_tls, reloaded_client_tls
 from gateway.access.errors import KeyPairError
+from gateway.access.key_pair import ClientTlsFiles
 from gateway.access.settled_file import QUIET_S, WRITTEN_QUIET_S
 from tests import pki
 from tests.files import ManualClocks, put

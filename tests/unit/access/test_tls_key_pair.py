@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.access.errors import KeyPairError
-from gateway.access.tls_key_pair import KeyPairFiles, files_of, read_key_pair, reloaded_key_pair
+from gateway.access.key_pair import KeyPairFiles, files_of
+from gateway.access.tls_key_pair import read_key_pair, reloaded_key_pair
 from tests import pki
 from tests.files import ManualClocks, put
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 
 from gateway.connect.api_versions import APIS, ApiName
-from gateway.connect.aws_client import aws_client, loader_of
-from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.aws_client import BOTOCORE, aws_client, loader_of
+from gateway.connect.boto_sender import BotoConnect, by_boto3
 from gateway.connect.credentials import AccessKeys
 
 REGION = "us-east-1"
@@ -58,15 +59,24 @@ def test_models_of_the_operator_come_first(tmp_path: Path) -> None:
     assert loaded["metadata"]["serviceId"] == "theirs"
 
 
+def usual_client(library: str, service: str) -> Any:
+    """Return a client of a library's own session."""
+    retries = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+    if library == "botocore":
+        return botocore.session.Session().create_client(service, region_name=REGION, config=retries)
+    session: Any = boto3.Session(region_name=REGION)
+    return session.client(service, config=retries)
+
+
 @pytest.mark.parametrize("name", ["v1", "v2"])
-def test_a_client_has_the_event_handlers_of_boto3(name: ApiName) -> None:
+@pytest.mark.parametrize("library", ["botocore", "boto3"])
+def test_a_client_has_the_event_handlers_of_its_library(name: ApiName, library: str) -> None:
     """The second client, too, has each of them once, in the same order, and none of the first one."""
     keys, api = AccessKeys.fixed("k", "s"), APIS[name]
-    first = aws_client(api, keys, region=REGION, endpoint_url=None).client
+    create = BOTOCORE if library == "botocore" else by_boto3
+    first = aws_client(api, keys, region=REGION, endpoint_url=None, create=create).client
     first.meta.events.register("before-sign.*", lambda **_: None)
-    second = aws_client(api, keys, region=REGION, endpoint_url=None).client
-    retries = Config(retries={"total_max_attempts": 1, "mode": "standard"})
-    session: Any = boto3.Session(region_name=REGION)
-    usual = handlers_of(session.client(api.service, config=retries))
+    second = aws_client(api, keys, region=REGION, endpoint_url=None, create=create).client
+    usual = handlers_of(usual_client(library, api.service))
     assert handlers_of(second) == usual
     assert len(usual) > 100

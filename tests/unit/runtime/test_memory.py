@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+import weakref
 
 import pytest
 
@@ -72,9 +73,10 @@ def test_a_gateway_that_holds_little_is_tidied_now_and_then() -> None:
 
 def test_old_objects_are_collected_only_on_request() -> None:
     """However many objects there are, Python collects young ones often, and never all of them."""
-    before, collected = gc.get_threshold(), [each["collections"] for each in gc.get_stats()]
+    before = gc.get_threshold()
     try:
         configure_collector()
+        collected = [each["collections"] for each in gc.get_stats()]
         kept = [[number] for number in range(200_000)]
         young, middle, full = (each["collections"] for each in gc.get_stats())
         assert gc.get_freeze_count() > 1000
@@ -85,6 +87,29 @@ def test_old_objects_are_collected_only_on_request() -> None:
     assert young - collected[0] + middle - collected[1] >= 35
     assert middle - collected[1] >= 7
     assert full == collected[2]
+
+
+def test_what_the_imports_leave_behind_is_freed_before_the_rest_is_kept() -> None:
+    """The collector is disabled during the imports; no object that they have dropped stays for good."""
+    before, dropped = gc.get_threshold(), Dropped()
+    dropped.itself = dropped
+    seen = weakref.ref(dropped)
+    gc.disable()
+    try:
+        del dropped
+        configure_collector()
+        assert seen() is None
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+class Dropped:
+    """Refers to itself, so only the collector can free it."""
+
+    itself: "Dropped | None" = None
 
 
 def in_generation(number: int, container: object) -> bool:
