@@ -17,7 +17,7 @@ from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.compliance.guarding import Guarding
 from gateway.core.draining import Draining
 from gateway.core.fleet.shared_conditions import SharedConditions
-from gateway.core.intake.admission import SEND_MARGIN_S, Admission
+from gateway.core.intake.admission import Admission
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
 from gateway.core.limits import Limits
@@ -26,7 +26,7 @@ from gateway.core.outbox import Outbox
 from gateway.core.quota.demand import Demand
 from gateway.core.quota.permits import FleetPermits, QuotaMember
 from gateway.core.quota.retry_budget import FleetRetryBudget
-from gateway.core.scheduling.expiry import ExpiryScale
+from gateway.core.scheduling.expiry import SEND_MARGIN_S, ExpiryScale
 from gateway.core.scheduling.pacing import Pacer, RetryBudget
 from gateway.core.scheduling.permits import Permits
 from gateway.core.scheduling.scheduler import Scheduler
@@ -129,12 +129,13 @@ def assemble(
 
 
 def _backlog(limits: Limits, rng: random.Random) -> _Backlog:
-    outbox, expiry, slices = Outbox(), ExpiryScale(), Slices(limits.slice_units)
+    expiry = ExpiryScale(limits.expiry_headroom_s + SEND_MARGIN_S)
+    outbox, slices = Outbox(), Slices(limits.slice_units)
     outstanding = Outstanding(Ledger(limits.replay_window_s, limits.replay_limit), outbox)
     flow = CampaignFlow(Holds(), RefusedCampaigns(), Conditions(rng))
     scheduler = Scheduler(limits.linger_s, flow, expiry)
     departures = Departures(outstanding, outbox, scheduler, slices)
-    guarding = Guarding(outstanding, scheduler, expiry, slices, limits.expiry_headroom_s + SEND_MARGIN_S)
+    guarding = Guarding(outstanding, scheduler, expiry, slices)
     return _Backlog(outbox, outstanding, scheduler, slices, expiry, flow, Notices(), departures, guarding)
 
 
@@ -165,7 +166,6 @@ def _admission(
         backlog.notices,
         Forecast(backlog.scheduler, backlog.expiry),
         backlog.departures,
-        limits.expiry_headroom_s,
         campaign_problem,
         backlog.expiry,
         takes_channels,
@@ -186,7 +186,7 @@ def _call_permits(
         pacer,
         budget,
         retries,
-        CallsInFlight(limits.max_attempts),
+        CallsInFlight(limits.max_attempts, expiry.lead_s),
         limits.concurrent_calls,
         former,
         scheduler,

@@ -69,9 +69,9 @@ class BatchFormer:
         return self.guarding.sendable(now, taken)
 
     def _unexpired(self, now: float, taken: list[Entry]) -> list[Entry]:
-        expired_at = self.expiry.at(now)
-        expired = [entry for entry in taken if entry.give_up_at <= expired_at]
-        kept = [entry for entry in taken if entry.give_up_at > expired_at]
+        expired_at = self.expiry.cutoff(now)
+        expired = [entry for entry in taken if entry.expires_at <= expired_at]
+        kept = [entry for entry in taken if entry.expires_at > expired_at]
         for entry in expired:
             self.completion.expire(now, entry)
         return kept

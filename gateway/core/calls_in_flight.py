@@ -7,16 +7,18 @@ from operator import attrgetter
 from gateway.core.batches import FormedCall
 from gateway.core.model import Batch, Entry
 
-_GIVES_UP_AT, _COUNTED_ATTEMPTS = attrgetter("give_up_at"), attrgetter("counted_attempts")
+_EXPIRES_AT, _COUNTED_ATTEMPTS = attrgetter("expires_at"), attrgetter("counted_attempts")
 
 
 class CallsInFlight:
     """The calls in flight by number, including those that wait for a further attempt.
 
-    `size_bytes` is the size of the dial requests in them. A request is tried `max_attempts` times.
+    `size_bytes` is the size of the dial requests in them. A request is tried `max_attempts` times,
+    and not sent any more `lead_s` seconds before it expires.
     """
 
-    def __init__(self, max_attempts: int) -> None:
+    def __init__(self, max_attempts: int, lead_s: float) -> None:
+        self._lead_s = lead_s
         self._max_attempts = max_attempts
         self._calls: dict[int, Batch] = {}
         self._last_number = 0
@@ -45,7 +47,7 @@ class CallsInFlight:
             entries=entries,
             flush=flush,
             formed_at=now,
-            give_up_at=min(map(_GIVES_UP_AT, entries)),
+            give_up_at=min(map(_EXPIRES_AT, entries)) - self._lead_s,
             attempts_left=self._max_attempts - max(map(_COUNTED_ATTEMPTS, entries)),
             size_bytes=size_bytes,
         )
@@ -60,7 +62,7 @@ class CallsInFlight:
         batch.size_bytes = sum(entry.request.size_bytes for entry in entries)
         self.size_bytes += batch.size_bytes
         if entries:
-            batch.give_up_at = min(map(_GIVES_UP_AT, entries))
+            batch.give_up_at = min(map(_EXPIRES_AT, entries)) - self._lead_s
             batch.attempts_left = self._max_attempts - max(map(_COUNTED_ATTEMPTS, entries))
 
     def end(self, batch: Batch) -> bool:

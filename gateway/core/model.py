@@ -208,8 +208,8 @@ class EntryQueue(Protocol):
     source: "Source | None"
     waiting: int
 
-    def ahead_of(self, give_up_at: float) -> int:
-        """Return about how many would go before an entry that gives up at `give_up_at`."""
+    def ahead_of(self, expires_at: float) -> int:
+        """Return about how many would go before an entry that expires at `expires_at`."""
 
 
 class _NullRecipient:
@@ -267,6 +267,8 @@ class Waiter:
 class Entry:
     """An outstanding dial request and its waiters.
 
+    `expires_at` is the expiration of the request, or closing time if the guard lets it be sent only until
+    then. It is the request's own number, since another for each takes 32 bytes.
     `attempts` counts the calls that carried it, `counted_attempts` those that count against the limit.
     `in_doubt` is set, and stays set, once the result of a call is not known, or if one of its waiters says
     that it is in doubt. From then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other
@@ -277,7 +279,7 @@ class Entry:
     """
 
     request: DialRequest
-    give_up_at: float
+    expires_at: float
     awaited_by: Waiter | list[Waiter]
     priority: Priority = Priority.NORMAL
     state: EntryState = EntryState.UNQUEUED

@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 
 from gateway.core.answers import REFUSAL_S
 from gateway.core.engine import Limits
-from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import Answer, CallReport, DialRequest, Outcome, Reason
+from gateway.core.scheduling.expiry import SEND_MARGIN_S
 from tests.oracle.records import EXACT_S, Key, Outstanding
 
 
@@ -186,7 +186,8 @@ class Tokens:
         if request.expires_at <= now:
             return {Fate.UNKNOWN if doubt else Fate.INVALID}
         until, refusal = self._refused.get(request.campaign_id, (0.0, Fate.REJECTED))
-        late = self.give_up_at(request) <= now
+        # Not `give_up_at(request) <= now`: a life of exactly this long is rounded when it is added to `now`.
+        late = request.expires_at <= now + (self._limits.expiry_headroom_s + SEND_MARGIN_S)
         if draining:
             fates = {Fate.NOT_ACCEPTED}
         elif now < until:

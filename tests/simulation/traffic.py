@@ -14,7 +14,7 @@ BUSY_S = 10.0
 """How long callers do as they like and Connect fails at will; then it is calm."""
 CALM_S, LATEST_S = 25.0, 200.0
 """After so long in calm every campaign must flow again; later, each request must have its answer."""
-LIVES_S = (600.0, 600.0, 60.0, 12.0, 7.0, 5.06, 5.05, 3.0, 0.0)
+LIVES_S = (600.0, 600.0, 60.0, 12.0, 7.0, 5.07, 5.0625, 3.0, 0.0)
 STATES = ("Paused", "Initialized", "Stopped", "Failed", "NotFound", "Dreaming", RUNNING, RUNNING)
 FAULTS = (
     Faults(),

@@ -213,11 +213,11 @@ class FleetLedger:
 
     def _sendable(self, now: float, batch: Batch, entries: list[Entry]) -> list[Entry]:
         """Return the entries that still have waiters and time; the others are dropped or have expired."""
-        expired_at = self._expiry.at(now)
+        expired_at = self._expiry.cutoff(now)
         kept = []
         self.denials.owned = entries
         for entry in entries:
-            if entry.waiters and entry.give_up_at > expired_at:
+            if entry.waiters and entry.expires_at > expired_at:
                 kept.append(entry)
                 continue
             self._calls.settle_one(batch, entry, UNSENT)
@@ -311,7 +311,7 @@ class FleetLedger:
 
     def _has_expired(self, now: float, entry: Entry) -> bool:
         """Settle an entry that is in no call if its time has passed; return whether it has."""
-        expired = entry.give_up_at <= self._expiry.at(now)
+        expired = entry.expires_at <= self._expiry.cutoff(now)
         if expired:
             self._scheduler.remove(entry)
             self._completion.expire(now, entry)

@@ -37,8 +37,7 @@ _ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
 class Guarding:
     """The guard, and the entries that wait until it allows them; without a guard all may be sent.
 
-    A request is not sent `lead_s` seconds before its expiration or closing time. Once `draining`, nothing
-    waits for an opening.
+    Once `draining`, nothing waits for an opening.
     """
 
     def __init__(
@@ -47,14 +46,12 @@ class Guarding:
         scheduler: Scheduler,
         expiry: ExpiryScale,
         slices: Slices,
-        lead_s: float,
     ) -> None:
         self.draining = False
         self._outstanding = outstanding
         self._scheduler = scheduler
         self._expiry = expiry
         self._slices = slices
-        self._lead_s = lead_s
         self.guard: RequestGuard = NoGuard()
         self._decides = False
         self._generation = 1
@@ -127,7 +124,7 @@ class Guarding:
         request = entry.request
         verdict = self.verdict_over_limit(now, request, count)
         entry.verdict, entry.decided_in = None, 0
-        entry.give_up_at = request.expires_at - self._lead_s
+        entry.expires_at = request.expires_at
         self._turn_away(now, entry, verdict)
 
     def verdict_over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
@@ -150,8 +147,8 @@ class Guarding:
         verdict = entry.verdict
         if verdict is None or verdict.closes_at is None:
             return False
-        entry.give_up_at = own = entry.request.expires_at - self._lead_s
-        if own <= self._expiry.at(now):
+        entry.expires_at = own = entry.request.expires_at
+        if own <= self._expiry.cutoff(now):
             return False
         if self.draining:
             self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
@@ -208,12 +205,12 @@ class Guarding:
             return expired
         self._review.advance(now)
         enough = self.guard.number_look_ups + LOOK_UPS_AT_ONCE
-        expired_at = self._expiry.at(now)
-        for entry in islice(self._waiting.due(expired_at), limit):
+        too_late = self._expiry.cutoff(now)
+        for entry in islice(self._waiting.due(self._expiry.at(now)), limit):
             if entry.state is not EntryState.DELAYED:  # its denial waits for the fleet's ledger
                 continue
             move(entry, EntryState.UNQUEUED)
-            if entry.give_up_at <= expired_at:
+            if entry.expires_at <= too_late:
                 expired.append(entry)
             elif self._is_permitted(now, entry):
                 self._scheduler.resume(now, entry)
@@ -239,16 +236,15 @@ class Guarding:
         return self._waiting.take_all()
 
     def decided(self, now: float, request: DialRequest) -> tuple[Verdict, float]:
-        """Return the verdict about a request, and when it gives up, on the scale of expiries."""
-        expired_at = self._expiry.at(now)
-        verdict = self.guard.decide(expired_at, request)
-        give_up_at = request.expires_at
-        if verdict.closes_at is not None and verdict.closes_at < give_up_at:
-            give_up_at = verdict.closes_at
-            if give_up_at - self._lead_s <= expired_at:  # it would arrive too late: the next opening counts
+        """Return the verdict about a request, and when it expires by it, on the scale of expiries."""
+        verdict = self.guard.decide(self._expiry.at(now), request)
+        expires_at = request.expires_at
+        if verdict.closes_at is not None and verdict.closes_at < expires_at:
+            expires_at = verdict.closes_at
+            if expires_at <= self._expiry.cutoff(now):  # it would arrive too late: the next opening counts
                 verdict = self.guard.decide(verdict.closes_at, request)
-                give_up_at = request.expires_at
-        return verdict, give_up_at - self._lead_s
+                expires_at = request.expires_at
+        return verdict, expires_at
 
     def take_records(self) -> list[GuardRecord]:
         """Return the decisions since the last call."""
@@ -270,8 +266,8 @@ class Guarding:
 
     def _refuses(self, now: float, entry: Entry) -> bool:
         """Whether an entry of a call may not be sent now, or only until an earlier closing time."""
-        verdict, give_up_at = self.decided(now, entry.request)
-        return verdict.kind is not _ALLOWED or give_up_at < entry.give_up_at
+        verdict, expires_at = self.decided(now, entry.request)
+        return verdict.kind is not _ALLOWED or expires_at < entry.expires_at
 
     def _postpone(self, entries: list[Entry]) -> None:
         """Decide about new entries in slices."""
@@ -291,7 +287,7 @@ class Guarding:
     def _is_permitted(self, now: float, entry: Entry) -> bool:
         """Decide about an entry that is in no queue; return whether it may be sent now."""
         request = entry.request
-        verdict, entry.give_up_at = self.decided(now, request)
+        verdict, entry.expires_at = self.decided(now, request)
         if verdict.kind is _ALLOWED:
             entry.verdict, entry.decided_in = verdict, self._generation
             return True
@@ -301,7 +297,7 @@ class Guarding:
 
     def _turn_away(self, now: float, entry: Entry, verdict: Verdict) -> None:
         """Let an entry wait for its opening if its expiration allows it, or answer it."""
-        if verdict.may_wait(entry.request.expires_at - self._lead_s):
+        if verdict.may_wait(entry.request.expires_at - self._expiry.lead_s):
             if self.draining:
                 self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
                 return
@@ -326,8 +322,8 @@ class Guarding:
     def _review_waiting(self, now: float, entry: Entry) -> None:
         if entry.state is not EntryState.WAITING:
             return
-        verdict, give_up_at = self.decided(now, entry.request)
-        if verdict.kind is _ALLOWED and give_up_at == entry.give_up_at:
+        verdict, expires_at = self.decided(now, entry.request)
+        if verdict.kind is _ALLOWED and expires_at == entry.expires_at:
             entry.verdict, entry.decided_in = verdict, self._generation
             return
         self._scheduler.remove(entry)

@@ -37,10 +37,6 @@ from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.tokens.ledger import CampaignTokens, Remembered
 from gateway.core.tokens.outstanding import Outstanding
 
-SEND_MARGIN_S = 0.05
-"""Seconds from the decision for a call until its bytes are on the wire; a request expires that much
-earlier."""
-
 _new = tuple.__new__  # looked up once: used for every message
 Arrival = tuple[Waiter, DialRequest]
 
@@ -49,7 +45,7 @@ class ArrivalContext(NamedTuple):
     """The facts about all requests which arrive at one instant for one campaign.
 
     `refusal` answers every new request. `call_rate` is in calls a second, None if no forecast is made. New
-    requests that give up after `clear_from`, on the scale of expiries, may wait without a forecast of their
+    requests that expire after `clear_from`, on the scale of expiries, may wait without a forecast of their
     own. `denied` collects new entries whose denial waits until the fleet's ledger was asked.
     """
 
@@ -63,7 +59,7 @@ class ArrivalContext(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Lets dial requests in; `headroom_s` before its expiration a request counts as expired.
+    """Lets dial requests in.
 
     `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls, and
     `takes_channels` whether that API has channels besides telephone calls. `admitted` is told of new entries
@@ -77,7 +73,6 @@ class Admission:
     notices: Notices
     forecast: Forecast
     departures: Departures
-    headroom_s: float
     campaign_problem: Callable[[str], str | None]
     expiry: ExpiryScale
     takes_channels: Callable[[str], bool]
@@ -135,7 +130,7 @@ class Admission:
         more: float,
     ) -> ArrivalContext:
         clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
-        clear_from = math.inf if refusal is not None else self.expiry.at(clear_from)
+        clear_from = math.inf if refusal is not None else self.expiry.cutoff(clear_from)
         # The same as `ArrivalContext(…)`, in half the time.
         return _new(ArrivalContext, (now, priority, refusal, call_rate, clear_from, {}))
 
@@ -148,11 +143,10 @@ class Admission:
     ) -> list[Entry]:
         """Answer or join requests; return the new entries, which are outstanding from now on."""
         fresh: list[Entry] = []
-        headroom_s, priority, clear_from = self.headroom_s, state.priority, state.clear_from
+        priority, clear_from = state.priority, state.clear_from
         takes_channels = self.takes_channels
         tokens = [request.client_token for _, request in arrivals]
         known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
-        expiration, give_up_at = None, math.nan
         pending, size_bytes = arrivals[0][0].source.pending, 0
         for waiter, request in arrivals:
             problem = problem_with(request, takes_channels)
@@ -169,14 +163,12 @@ class Admission:
             if existing is not None:
                 answer = self._join(state, existing, waiter, request)
             else:
-                if request.expiration is not expiration:  # mostly it is the same object
-                    expiration = request.expiration
-                    give_up_at = (expiration or 0.0) - headroom_s - SEND_MARGIN_S
-                entry = Entry(request, give_up_at, waiter, priority)
+                expires_at = request.expiration or 0.0  # the same as `request.expires_at`, in less time
+                entry = Entry(request, expires_at, waiter, priority)
                 entry.in_doubt = request.in_doubt
                 memory = known.recall(token) if known is not None else None
                 answer = None
-                if memory is not None or give_up_at <= clear_from:
+                if memory is not None or expires_at <= clear_from:
                     answer = self._checked(state, entry, self._known_answer(state, memory, entry, len(fresh)))
                 if answer is None:
                     campaign = campaign or self.outstanding.open_campaign(state.instant, request.campaign_id)
@@ -238,7 +230,7 @@ class Admission:
                 return answers.rejected(Reason.INVALID_REQUEST, problem)
         if state.refusal is not None:
             return state.refusal.answer(entry)
-        if entry.give_up_at <= self.expiry.at(now):
+        if entry.expires_at <= self.expiry.cutoff(now):
             return answers.expired(entry)
         if state.call_rate is None or entry.in_doubt:
             return None

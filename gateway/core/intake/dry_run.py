@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount
-from gateway.core.intake.admission import SEND_MARGIN_S, Admission
+from gateway.core.intake.admission import Admission
 from gateway.core.intake.validation import is_past, problem_with
 from gateway.core.model import Answer, DialRequest, Outcome, Reason
 
@@ -61,20 +61,18 @@ class DryRun:
         admission = self._admission
         problem = admission.campaign_problem(request.campaign_id)
         problem = problem or problem_with(request, admission.takes_channels)
-        expired_at = admission.expiry.at(now)
         if problem is None and not request.in_doubt:
-            problem = is_past(request, expired_at)
+            problem = is_past(request, admission.expiry.at(now))
         if problem is not None:
             return Checked(CheckedKind.REJECT, Reason.INVALID_REQUEST, problem)
         refusal = admission.flow.refusal(now, request.campaign_id)
         if refusal is not None:
             kind = CheckedKind.REJECT if refusal.outcome is Outcome.REJECTED else CheckedKind.NOT_ACCEPT
             return Checked(kind, refusal.reason, refusal.detail)
-        lead_s = admission.headroom_s + SEND_MARGIN_S
-        if request.expires_at - lead_s <= expired_at:
+        if request.expires_at <= admission.expiry.cutoff(now):
             detail = "expiration_time: too close, its time would pass before it could be sent"
             return Checked(CheckedKind.NOT_ACCEPT, Reason.EXPIRATION_PASSED, detail)
-        checked = self._by_guard(now, request, lead_s)
+        checked = self._by_guard(now, request)
         if checked.kind is CheckedKind.SEND and not admission.flow.limit(request.campaign_id):
             return self._stopped(now, request.campaign_id, checked)
         return checked
@@ -105,7 +103,7 @@ class DryRun:
             found = Checked(CheckedKind.WAIT, Reason.CONTACT_LIMIT, LIMITS_UNKNOWN, checked.rule)
             return found if checked.kind is CheckedKind.SEND else checked
         admission = self._admission
-        latest = (request.expiration or 0.0) - admission.headroom_s - SEND_MARGIN_S
+        latest = request.expires_at - admission.expiry.lead_s
         if count.full is not None:
             found = _of_verdict(admission.guarding.verdict_over_limit(now, request, count), latest)
             if found.kind is CheckedKind.WAIT and _is_later(checked, found):
@@ -125,14 +123,14 @@ class DryRun:
             detail="" if notice is None else notice.detail,
         )
 
-    def _by_guard(self, now: float, request: DialRequest, lead_s: float) -> Checked:
+    def _by_guard(self, now: float, request: DialRequest) -> Checked:
         """Return what the guard decides, as it decides at admission."""
         verdict, _ = self._admission.guarding.decided(now, request)
-        expiration = request.expiration or 0.0
-        found = _of_verdict(verdict, expiration - lead_s)
-        if verdict.closes_at is not None and verdict.closes_at < expiration:
+        latest = request.expires_at - self._admission.expiry.lead_s
+        found = _of_verdict(verdict, latest)
+        if verdict.closes_at is not None and verdict.closes_at < request.expires_at:
             found = found._replace(allowed_until=verdict.closes_at)
-        observed = (_of_verdict(one, expiration - lead_s) for one in verdict.observed)
+        observed = (_of_verdict(one, latest) for one in verdict.observed)
         return found._replace(observed=tuple(one for one in observed if one.kind is not CheckedKind.SEND))
 
 

@@ -147,7 +147,7 @@ class Forecast:
         `ahead` are those of its own source and campaign that came just before it, not queued yet.
         `call_rate` is in calls a second.
         """
-        give_up_at = self._expiry.back(entry.give_up_at)
+        give_up_at = self._expiry.gives_up_at(entry.expires_at)
         doubtful = self._scheduler.doubts(now, entry.first_source().caller, entry.request.campaign_id)
         if not call_rate or (not doubtful and give_up_at >= self.all_sent_by(now, call_rate, ahead)):
             return None
@@ -230,6 +230,6 @@ class Forecast:
         own = source.queues.get((campaign.campaign_id, priority))
         queued, place = 0, ahead
         if own is not None:
-            queued, place = own.waiting, ahead + own.ahead_of(entry.give_up_at)
+            queued, place = own.waiting, ahead + own.ahead_of(entry.expires_at)
         before = sources.before(place, source.weight) + max(0, place - queued)
         return before + sum(one.waiting for lane in campaign.lanes[:priority] for one in lane.of(queue))

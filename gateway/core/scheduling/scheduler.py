@@ -82,13 +82,13 @@ class Scheduler:
         for entry in entries:
             entry.suspect = True
         queue = campaign.push_suspects(now, entries)
-        self._expiries.watch(queue, min(entry.give_up_at for entry in entries))
+        self._expiries.watch(queue, min(entry.expires_at for entry in entries))
         self.waiting += len(entries)
         self._enter(now, campaign, queue)
 
     def delay(self, entry: Entry, until: float) -> None:
         """Pause an entry until `until`, or until it gives up if that is earlier; then it waits for a call."""
-        self._delayed.add(entry, min(until, self._expiry.back(entry.give_up_at)))
+        self._delayed.add(entry, min(until, self._expiry.gives_up_at(entry.expires_at)))
 
     def resume(self, now: float, entry: Entry) -> None:
         """Let an entry whose pause is over wait for a call."""
@@ -146,7 +146,7 @@ class Scheduler:
         """Move a waiting entry to the queue of its present first waiter; its time of arrival stays."""
         campaign = self._campaigns[entry.request.campaign_id]
         queue = campaign.refile(entry)
-        self._expiries.watch(queue, entry.give_up_at)
+        self._expiries.watch(queue, entry.expires_at)
         self._enter(now, campaign, queue)
 
     def source_closed(self, source: Source) -> list[SourceQueue]:
@@ -184,7 +184,7 @@ class Scheduler:
         expired = self._resume_delayed(now, limit) if self._delayed.is_due(now) else []
         self._doubtful.resume(now, self._ready_campaigns)
         if self.may_contain_expired(now):
-            self._take_expired(self._expiry.at(now), limit, expired)
+            self._take_expired(self._expiry.cutoff(now), limit, expired)
         if self._lingering and self._lingering[0][0] <= now:
             self._end_lingers(now, limit)
         return expired
@@ -241,7 +241,7 @@ class Scheduler:
     def may_contain_expired(self, now: float) -> bool:
         """Whether waiting entries may have expired, since `advance` has not taken all of them out yet."""
         due_at = self._expiries.deadline()
-        return due_at is not None and due_at <= self._expiry.at(now)
+        return due_at is not None and due_at <= self._expiry.cutoff(now)
 
     def put_back(self, now: float, entries: list[Entry], *, suspects: bool) -> None:
         """Put back entries that were taken for a call and do not fit into it."""
@@ -292,7 +292,7 @@ class Scheduler:
             self._delayed.deadline(),
             self._doubtful.deadline(),
             self._lingering[0][0] if self._lingering else None,
-            self._expiry.back(expiry) if expiry is not None else None,
+            self._expiry.gives_up_at(expiry) if expiry is not None else None,
         )
 
     def _hinted(self, caller: str, campaign_id: str) -> CallerQueue | None:
@@ -368,7 +368,7 @@ class Scheduler:
         """Let entries whose pause is over wait for a call; return those whose time has passed."""
         expired: list[Entry] = []
         for entry in islice(self._delayed.due(now), limit):
-            if entry.give_up_at <= self._expiry.at(now):
+            if entry.expires_at <= self._expiry.cutoff(now):
                 move(entry, EntryState.UNQUEUED)
                 expired.append(entry)
             else:
@@ -378,13 +378,13 @@ class Scheduler:
     def _take_expired(self, expired_at: float, limit: int, expired: list[Entry]) -> None:
         """Take waiting entries out whose time has passed; fill `expired` up to `limit`."""
         for queue in islice(self._expiries.due(expired_at), limit):
-            while (entry := queue.top()) is not None and entry.give_up_at <= expired_at:
+            while (entry := queue.top()) is not None and entry.expires_at <= expired_at:
                 if len(expired) >= limit:
                     break
                 self.remove(entry)
                 expired.append(entry)
             if entry is not None:
-                self._expiries.watch(queue, entry.give_up_at)
+                self._expiries.watch(queue, entry.expires_at)
             if len(expired) >= limit:
                 break
 

@@ -18,7 +18,7 @@ SCANNED_PART = 10_000
 STALE_PLACES = 16
 """Places of removed entries that a source's queue may keep, in addition to as many as entries wait."""
 
-_GIVES_UP_AT = attrgetter("give_up_at")
+_EXPIRES_AT = attrgetter("expires_at")
 _WAITING = EntryState.WAITING  # looked up once: used for every request
 
 
@@ -74,11 +74,11 @@ class SourceQueue:
         for entry in entries:
             entry.arrived_at = arrived_at
             entry.queue = self
-            if last is None or last.give_up_at <= entry.give_up_at:
+            if last is None or last.expires_at <= entry.expires_at:
                 mine.append(entry)
                 last = entry
             else:
-                insort(mine, entry, self._begin, key=_GIVES_UP_AT)
+                insort(mine, entry, self._begin, key=_EXPIRES_AT)
         self.waiting += len(entries)
 
     def remove(self, entry: Entry) -> None:
@@ -131,9 +131,9 @@ class SourceQueue:
         return self._gone_in_turn > 0
 
     def earliest(self) -> float:
-        """Return when the first waiting entry gives up, or earlier; infinity if the queue is empty."""
+        """Return when the first waiting entry expires, or earlier; infinity if the queue is empty."""
         first = self._entries[self._begin] if self._entries else None
-        return first.give_up_at if first is not None else math.inf
+        return first.expires_at if first is not None else math.inf
 
     def oldest_arrival(self) -> float:
         """Return the arrival of the entry that has waited longest; infinity if the queue is empty."""
@@ -157,9 +157,9 @@ class SourceQueue:
             read += end - begin
             yield
 
-    def ahead_of(self, give_up_at: float) -> int:
-        """Return about how many would go before an entry that gives up at `give_up_at`."""
-        return bisect_right(self._entries, give_up_at, self._begin, key=_GIVES_UP_AT) - self._begin
+    def ahead_of(self, expires_at: float) -> int:
+        """Return about how many would go before an entry that expires at `expires_at`."""
+        return bisect_right(self._entries, expires_at, self._begin, key=_EXPIRES_AT) - self._begin
 
     def _waiting_entries(self) -> Iterator[Entry]:
         """Yield the entries that wait, the earliest expiry first."""

@@ -127,7 +127,7 @@ class Completion:
             self.outstanding.drop(now, entry)
         elif not sending:
             self.outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
-        elif entry.give_up_at <= self.expiry.at(now):
+        elif entry.expires_at <= self.expiry.cutoff(now):
             self.expire(now, entry)
         elif batch.purged:
             self.outstanding.settle(now, entry, answers.PURGED.answer(entry))

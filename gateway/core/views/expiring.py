@@ -19,15 +19,15 @@ POINTS = 16
 class ExpiringBacklog:
     """Adds up the requests that give up by each instant, and the calls that they take.
 
-    `now` is on the scale of expiries, `calls` is about how many calls the whole backlog takes, and `rate` is
-    in calls a second, 0 for no limit.
+    A request that expires at `cutoff`, on the scale of expiries, gives up now. `calls` is about how many
+    calls the whole backlog takes, and `rate` is in calls a second, 0 for no limit.
     """
 
-    def __init__(self, now: float, calls: float, rate: float) -> None:
+    def __init__(self, cutoff: float, calls: float, rate: float) -> None:
         step_calls = calls / POINTS
         steps = range(1, POINTS + 1) if rate else ()
         self._capacity = [step_calls * step for step in steps]
-        self._instants = [now + capacity / rate for capacity in self._capacity]
+        self._instants = [cutoff + capacity / rate for capacity in self._capacity]
         self._requests = [0] * len(self._instants)
         self._calls = [0] * len(self._instants)
 

@@ -119,7 +119,7 @@ class SnapshotTaker(NamedTuple):
             held_s={name: now - hold.at for name, hold in self.flow.holds.items()},
         )
         waiting_calls = self.scheduler.waiting / BATCH_LIMIT + self.scheduler.campaigns_waiting
-        expiring = ExpiringBacklog(self.expiry.at(now), waiting_calls, self.pacer.rate)
+        expiring = ExpiringBacklog(self.expiry.cutoff(now), waiting_calls, self.pacer.rate)
         return _with_campaigns(snapshot, self.campaigns(now, under_way, expiring), expiring)
 
     def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:

@@ -51,11 +51,11 @@ def entry(
     campaign: str = "campaign",
     *,
     source: Source | None = None,
-    give_up_at: float = NOW + 60.0,
+    expires_at: float = NOW + 60.0,
     priority: Priority = Priority.NORMAL,
 ) -> Entry:
     """Make an entry that one source waits for."""
-    return Entry(dial(token, campaign), give_up_at, [Waiter(source or Source(), 0)], priority)
+    return Entry(dial(token, campaign), expires_at, [Waiter(source or Source(), 0)], priority)
 
 
 def queue_of(*entries: Entry) -> CampaignQueue:

@@ -12,8 +12,8 @@ from gateway.core.errors import (
     ConnectUnreachable,
     RateThrottled,
 )
-from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice, Waiter
+from gateway.core.scheduling.expiry import SEND_MARGIN_S
 from gateway.core.scheduling.linger import SHORT_LINGER
 from gateway.core.scheduling.pacing import FIRST_PAUSE_S
 from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
@@ -80,6 +80,15 @@ def test_expiry_exactly_at_the_headroom(spare_s: float, taken: bool) -> None:
     answer = bench.send(NOW, caller, dial(expires_at=NOW + HEADROOM_S + spare_s))
     assert (answer is None) is taken
     assert answer is None or answer.outcome is Outcome.EXPIRED
+
+
+def test_a_waiting_request_has_no_instant_of_its_own() -> None:
+    """With another number for each request, 200,000 with different expirations would take 6 MB more."""
+    bench, caller = Bench(), Caller()
+    request = dial(expires_at=NOW + 100.0 + HEADROOM_S)
+    bench.send(NOW, caller, request)
+    (entry,) = caller.source.pending.values()
+    assert entry.expires_at is request.expiration
 
 
 def test_a_waiting_request_expires_at_the_headroom() -> None:

@@ -222,7 +222,7 @@ async def test_the_expiry_while_waiting() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(30))
         await turns()
-        await bench.advance(594.94)
+        await bench.advance(594.93)
         assert len(owner.told) == 25
         await bench.advance(0.02)
         assert owner.outcomes[25:] == ["EXPIRED EXPIRATION_PASSED"] * 5
@@ -237,7 +237,7 @@ async def test_what_would_expire_is_answered_at_once() -> None:
         assert owner.outcomes == ["EXPIRED WOULD_EXPIRE"] * refused
         assert [settled.waiter.index for settled in owner.told] == list(range(3000 - refused, 3000))
         assert {settled.answer.attempts for settled in owner.told} == {0}
-        can_leave = 25 * (1 + int(594.95 * 0.1))
+        can_leave = 25 * (1 + int(594.93 * 0.1))
         assert can_leave <= bench.engine.outstanding < 1.3 * can_leave
         await turns()
         assert owner.outcomes[refused:] == ["ACCEPTED NONE"] * 25

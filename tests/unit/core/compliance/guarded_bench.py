@@ -5,17 +5,18 @@ from typing import Any
 from gateway.core.campaigns.holds import ActionKind, OperatorAction
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.model import Answer, Outcome, Reason, RetryAdvice
+from gateway.core.scheduling.expiry import SEND_MARGIN_S
 from tests.unit.core.compliance.hours_guard import HoursGuard
 from tests.unit.core.making import NOW, Bench
 
-LEAD_S = 5.05
+LEAD_S = 5.0 + SEND_MARGIN_S
 """Seconds before an expiration or closing time after which nothing is sent: headroom and margin."""
 RELEASED = OperatorAction(ActionKind.RELEASE, "op", "why", NOW)
 
 
 def bench_with(guard: HoursGuard, **limits: Any) -> Bench:
     """Return a bench whose calls need a second of headroom, and do not linger."""
-    return Bench(guard, linger_s=0.0, expiry_headroom_s=LEAD_S - 0.05, **limits)
+    return Bench(guard, linger_s=0.0, expiry_headroom_s=LEAD_S - SEND_MARGIN_S, **limits)
 
 
 def records(bench: Bench) -> list[tuple[GuardDecision, str]]:

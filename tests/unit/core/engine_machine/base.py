@@ -12,7 +12,7 @@ from tests.oracle.observed_engine import ObservedEngine
 from tests.oracle.records import Caller
 from tests.unit.core.making import NOW
 
-LIVES_S = [600.0, 600.0, 20.0, 6.0, 5.06, 5.05, 2.0, 0.0]
+LIVES_S = [600.0, 600.0, 20.0, 6.0, 5.07, 5.0625, 2.0, 0.0]
 CAMPAIGNS = ["a", "b", "c"]
 PHONES = ["+12065550100", "+12065550101"]
 ATTRIBUTES: list[dict[str, str]] = [{}, {"name": "Ada"}]

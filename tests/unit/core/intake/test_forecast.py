@@ -39,8 +39,8 @@ class World:
     def entry(self, campaign: str, source: Source, priority: Priority = Priority.NORMAL) -> Entry:
         """Make one more entry, that expires behind those before it."""
         self._last += 1
-        give_up_at = NOW + 5_000.0 + self._last / 1_000
-        return entry(str(self._last), campaign, source=source, give_up_at=give_up_at, priority=priority)
+        expires_at = NOW + 5_000.0 + self._last / 1_000
+        return entry(str(self._last), campaign, source=source, expires_at=expires_at, priority=priority)
 
     def told(self, newcomer: Entry) -> float:
         """Return the forecast for an entry."""
@@ -125,7 +125,7 @@ def test_a_higher_priority_is_not_behind_lower_ones_of_other_campaigns() -> None
     world = World()
     for number in range(400):
         world.fill(f"c{number}", 1)
-    high = entry("high", "mine", give_up_at=NOW + 4.0, priority=Priority.HIGH)
+    high = entry("high", "mine", expires_at=NOW + 4.0, priority=Priority.HIGH)
     assert world.forecast.would_expire(NOW, high, RATE) is None
 
 
@@ -167,7 +167,7 @@ def test_never_refuses_where_all_backlog_fits() -> None:
     newcomer = world.entry("a", source)
     for left_s, refused in ((10.0, False), (8.0, False), (2.0, True)):
         late = Entry(newcomer.request, NOW + left_s, newcomer.awaited_by)
-        late.give_up_at = NOW + left_s
+        late.expires_at = NOW + left_s
         told = world.forecast.would_expire(NOW, late, RATE)
         assert refused or told is None
     assert world.forecast.would_expire(NOW, newcomer, 0.0) is None
@@ -178,7 +178,7 @@ def test_newcomers_are_not_behind_the_backlogs_of_others() -> None:
     world = World()
     world.fill("big", 4_000)
     for campaign in ("small", "big"):
-        newcomer = entry("new", campaign, give_up_at=NOW + 4.0)
+        newcomer = entry("new", campaign, expires_at=NOW + 4.0)
         assert world.forecast.would_expire(NOW, newcomer, RATE) is None
 
 
@@ -187,7 +187,7 @@ def test_an_urgent_request_in_a_long_backlog_of_its_source() -> None:
     world, source = World(), Source()
     world.fill("a", 30_000, source)
     for number in range(20):
-        urgent = entry(f"urgent{number}", "a", source=source, give_up_at=NOW + 4.0)
+        urgent = entry(f"urgent{number}", "a", source=source, expires_at=NOW + 4.0)
         assert world.forecast.would_expire(NOW, urgent, RATE) is None
         world.scheduler.push(NOW, [urgent])
 
@@ -196,7 +196,7 @@ def test_higher_priority_is_not_behind_lower() -> None:
     """HIGH is not told to wait for the BULK of its campaign."""
     world, source = World(), Source()
     world.fill("a", 4_000, source, Priority.BULK)
-    high = entry("high", "a", source=source, give_up_at=NOW + 4.0, priority=Priority.HIGH)
+    high = entry("high", "a", source=source, expires_at=NOW + 4.0, priority=Priority.HIGH)
     assert world.forecast.would_expire(NOW, high, RATE) is None
 
 
@@ -257,7 +257,7 @@ def test_requests_of_one_instant_read_one_slice_of_the_campaigns() -> None:
     forecast, source = Forecast(scheduler), Source()
     for number in range(3 * SLICE):
         scheduler.push(NOW, [entry("t", f"c{number}", source=source)])
-    late = entry("late", "c0", source=source, give_up_at=NOW + 1.0)
+    late = entry("late", "c0", source=source, expires_at=NOW + 1.0)
     for slices in (1, 2, 3):
         now = NOW + slices * SLICE_EVERY_S
         for _ in range(100):

@@ -30,10 +30,10 @@ def test_earliest_expiry_first() -> None:
     """Within a source the earliest expiry goes first; among equals the first to come."""
     source = Source()
     campaign = queue_of(
-        entry("late", source=source, give_up_at=NOW + 9),
-        entry("first", source=source, give_up_at=NOW + 5),
-        entry("second", source=source, give_up_at=NOW + 5),
-        entry("soon", source=source, give_up_at=NOW + 1),
+        entry("late", source=source, expires_at=NOW + 9),
+        entry("first", source=source, expires_at=NOW + 5),
+        entry("second", source=source, expires_at=NOW + 5),
+        entry("soon", source=source, expires_at=NOW + 1),
     )
     assert tokens(campaign.take(25)) == ["soon", "first", "second", "late"]
 
@@ -55,8 +55,8 @@ def test_taken_entries_leave_the_queue() -> None:
 def test_retried_goes_to_its_old_place() -> None:
     """An entry that returns goes before later expiries of its source."""
     source = Source()
-    first = entry("first", source=source, give_up_at=NOW + 1)
-    campaign = queue_of(first, entry("second", source=source, give_up_at=NOW + 2))
+    first = entry("first", source=source, expires_at=NOW + 1)
+    campaign = queue_of(first, entry("second", source=source, expires_at=NOW + 2))
     assert campaign.take(1) == [first]
     campaign.push(NOW + 0.5, [first])
     assert tokens(campaign.take(25)) == ["first", "second"]
@@ -74,7 +74,7 @@ def test_the_oldest_arrival_is_known() -> None:
 
 def large_queue(count: int) -> tuple[CampaignQueue, list[Entry]]:
     """Make a campaign's queue whose entries arrived one after the other; the first is taken."""
-    waiting, source = [entry(str(n), give_up_at=NOW + n) for n in range(count)], Source()
+    waiting, source = [entry(str(n), expires_at=NOW + n) for n in range(count)], Source()
     campaign = CampaignQueue("campaign")
     for number, one in enumerate(waiting):
         one.waiters[0].source = source
@@ -101,7 +101,7 @@ def test_a_queue_may_change_while_its_oldest_arrival_is_read() -> None:
     next(work)
     taken = campaign.take(25)
     next(work)
-    campaign.push(NOW + 10**6, [entry("late", give_up_at=NOW)])
+    campaign.push(NOW + 10**6, [entry("late", expires_at=NOW)])
     for one in waiting[-3 * SCANNED_PART :]:  # the queue makes a new list
         campaign.remove(one)
     oldest, _ = in_parts(work)
@@ -112,7 +112,7 @@ def test_a_queue_may_change_while_its_oldest_arrival_is_read() -> None:
 def test_remove_from_the_middle() -> None:
     """A removed entry is never taken, wherever it stood."""
     source = Source()
-    entries = [entry(str(n), source=source, give_up_at=NOW + n) for n in range(3)]
+    entries = [entry(str(n), source=source, expires_at=NOW + n) for n in range(3)]
     campaign = queue_of(*entries)
     campaign.remove(entries[1])
     move(entries[1], EntryState.SETTLED)
@@ -124,7 +124,7 @@ def test_remove_from_the_middle() -> None:
 def test_remove_and_push_again() -> None:
     """An entry that was removed and returned is taken once."""
     source = Source()
-    entries = [entry(str(n), source=source, give_up_at=NOW + 5) for n in range(3)]
+    entries = [entry(str(n), source=source, expires_at=NOW + 5) for n in range(3)]
     campaign = queue_of(*entries)
     campaign.remove(entries[1])
     campaign.push(NOW, [entries[1]])
@@ -239,7 +239,7 @@ def test_refiled_to_another_priority() -> None:
 def test_ahead_of_in_a_source() -> None:
     """How many of a source go before a newcomer is told within a quarter of its backlog."""
     source = Source()
-    queue_of(*(entry(str(n), source=source, give_up_at=NOW + n % 100) for n in range(2_000)))
+    queue_of(*(entry(str(n), source=source, expires_at=NOW + n % 100) for n in range(2_000)))
     queue = source.queues["campaign", Priority.NORMAL]
     assert isinstance(queue, SourceQueue)
     for place in (0, 25, 50, 99):
@@ -249,7 +249,7 @@ def test_ahead_of_in_a_source() -> None:
 def test_what_is_removed_is_not_kept() -> None:
     """A caller that leaves a backlog leaves none of it in its queue."""
     source = Source()
-    left = [entry(f"t{n}", source=source, give_up_at=NOW + n) for n in range(1000)]
+    left = [entry(f"t{n}", source=source, expires_at=NOW + n) for n in range(1000)]
     before = references(left)
     campaign = queue_of(*left)
     (queue,) = campaign.lanes[Priority.NORMAL].queues()
@@ -263,7 +263,7 @@ def test_what_is_removed_is_not_kept() -> None:
 def test_what_is_taken_is_not_kept() -> None:
     """A queue does not keep what a call has taken while others wait behind it."""
     source = Source()
-    left = [entry(f"t{n}", source=source, give_up_at=NOW + n) for n in range(100)]
+    left = [entry(f"t{n}", source=source, expires_at=NOW + n) for n in range(100)]
     before = references(left)
     campaign = queue_of(*left)
     campaign.take(40)
@@ -283,8 +283,8 @@ def test_order_whatever_comes_and_goes(seed: int) -> None:
         if step < 0.5:
             some = [entry(f"t{n}", source=source) for n in range(random.randrange(1, 5))]
             for one in some:
-                one.give_up_at = NOW + random.choice([1.0, 5.0, random.random() * 9])
-                waiting.append((one.give_up_at, next(made), one))
+                one.expires_at = NOW + random.choice([1.0, 5.0, random.random() * 9])
+                waiting.append((one.expires_at, next(made), one))
             campaign.push(NOW, some)
         elif step < 0.7 and waiting:
             campaign.remove(waiting.pop(random.randrange(len(waiting)))[2])
