@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import valkey.asyncio
 from valkey.exceptions import ValkeyError
@@ -40,9 +40,10 @@ BARS: Mapping[str, Bar] = {
     "threads": Bar(0.0, 2),
     "tasks": Bar(0.2, 10),
     "streams": Bar(0.3, 3),
-    "objects": Bar(0.05),
+    "objects": Bar(0.1),
+    "blocks": Bar(0.02),
     "tokens remembered": Bar(0.25, 100),
-    "metric series": Bar(0.05),
+    "metric series": Bar(0.1),
     "log lines a minute": Bar(0.5, 20),
     "keys": Bar(0.25, 100),
     "memory of the store, MB": Bar(0.1),
@@ -133,7 +134,8 @@ class ProcessFigures:
 
     async def read(self) -> tuple[Figures, Mapping[str, int]]:
         """Return the figures and the objects. Raises `TimeoutError` if the gateway does not answer."""
-        types = await self._answer(signal.SIGUSR2, self._objects)
+        document = await self._answer(signal.SIGUSR2, self._document)
+        types = document["types"]
         tasks, streams, _, remembered = await self._answer(signal.SIGUSR1, self._state)
         page = await get(self._admin_port, "/metrics")
         figures = {
@@ -143,6 +145,7 @@ class ProcessFigures:
             "tasks": tasks,
             "streams": streams,
             "objects": sum(types.values()),
+            "blocks": document["blocks"],
             "tokens remembered": remembered,
             "metric series": sum(not line.startswith("#") for line in page.body.splitlines()),
             "log lines a minute": self._lines_a_minute(),
@@ -157,13 +160,13 @@ class ProcessFigures:
                 await asyncio.sleep(0.05)
         return answer
 
-    def _objects(self) -> Mapping[str, int] | None:
+    def _document(self) -> dict[str, Any] | None:
         try:
-            counts = json.loads(self._file.read_text(encoding="utf-8"))
+            document = json.loads(self._file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         self._file.unlink()
-        return dict(counts)
+        return dict(document)
 
     def _state(self) -> Sequence[int] | None:
         with self._gateway.runs[-1].said.open("rb") as log:

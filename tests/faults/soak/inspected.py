@@ -1,6 +1,7 @@
 """`python -m tests.faults.soak.inspected`: `dial-gateway`, which also writes what its memory consists of.
 
-At SIGUSR2 it writes the number of its objects of each type as JSON to the file that `OBJECTS_FILE` names.
+At SIGUSR2 it writes JSON to the file that `OBJECTS_FILE` names: the number of its objects of each type that
+the garbage collector knows, and of all memory blocks that Python has allocated, also those of texts.
 """
 
 import gc
@@ -21,7 +22,8 @@ def _write_objects(*_: object) -> None:
     counts = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
     file = Path(os.environ[OBJECTS_FILE])
     written = file.with_suffix(".written")
-    written.write_text(json.dumps(counts), encoding="utf-8")
+    document = {"types": counts, "blocks": sys.getallocatedblocks()}
+    written.write_text(json.dumps(document), encoding="utf-8")
     written.replace(file)
 
 
