@@ -25,6 +25,8 @@ GROUPS = {
     "packaging/": "packaging",
     "faults/test_small.py::test_a_fault_run_behind_each_proxy": "faults behind proxies",
     "faults/test_pinned_proxies.py": "pinned proxies",
+    "faults/test_small.py::test_a_fault_run[fleet": "faults of a fleet",
+    "faults/test_soak.py": "soaks",
     "faults/": "faults",
     "peers/": "peers",
     "console/test_console.py": "console",

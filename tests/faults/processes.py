@@ -185,9 +185,10 @@ def gateway_service(
         "AWS_ENDPOINT_URL_CONNECTCAMPAIGNSV2": connect_url,
         "DIAL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
-        OBJECTS_FILE: str(folder / f"{name}-objects.json"),
         **variables,
     }
+    if module != GATEWAY:
+        environment[OBJECTS_FILE] = str(folder / f"{name}-objects.json")
     return Service(name, [*OURS, module, "serve"], environment, folder, b"serving gRPC on")
 
 

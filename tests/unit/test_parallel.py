@@ -22,7 +22,8 @@ TESTS = Path(__file__).resolve().parents[1]
 
 @pytest.mark.parametrize("start", [*GROUPS, *LONGEST, *COMPUTING])
 def test_what_is_listed_is_there(start: str) -> None:
-    file, _, name = start.partition("::")
+    file, _, test = start.partition("::")
+    name = test.partition("[")[0]
     assert (TESTS / file).exists()
     assert not name or f"def {name}(" in (TESTS / file).read_text()
 
@@ -55,6 +56,7 @@ def test_the_tests_of_a_group_run_on_one_worker(tmp_path: Path) -> None:
 def test_groups() -> None:
     assert group_of("tests/packaging/test_wheels.py::test_a") == "packaging"
     assert group_of("tests/faults/test_small.py::test_a_fault_run[forced]") == "faults"
+    assert group_of("tests/faults/test_small.py::test_a_fault_run[fleet-store-direct]") == "faults of a fleet"
     assert group_of("tests/unit/test_parallel.py::test_groups") is None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.processes import gateway_service
 from tests.preloaded import Imported, PreloadedProcess, Preloader, Process, Session, fork, of_this_worker
 
 PROGRAM = "tests.unit.reported_start"
@@ -36,6 +37,15 @@ async def in_a_fork(session: Session, *arguments: str, **options: Any) -> Preloa
     process = await session.start(PROGRAM, *arguments, **options)
     assert isinstance(process, PreloadedProcess)
     return process
+
+
+def test_the_processes_of_fault_runs_are_forks(session: Session, tmp_path: Path) -> None:
+    """Each of their many gateways would need a second of processor time for its imports otherwise."""
+    settings = {"shared_state_url": "valkey://127.0.0.1:1/0", "admin_listen": "127.0.0.1:0"}
+    gateway = gateway_service(tmp_path, 1, 1, "http://127.0.0.1:1", settings)
+    preloader = Preloader(session.address())
+    assert preloader.suits({**os.environ, **gateway.environment})
+    preloader.close()
 
 
 @pytest.mark.parametrize("changes", [{}, {"PYTHONUNBUFFERED": ""}, {"AWS_REGION": "eu-central-1"}])
