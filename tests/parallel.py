@@ -6,6 +6,8 @@ Without `-n` this changes only the order.
 from collections.abc import Iterator, Sequence
 from hashlib import blake2s
 from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -42,6 +44,9 @@ GROUPS = {
 The tests of a group share something that is expensive to make, or keep the machine so busy that they
 should run one after another.
 """
+FIRST_GROUPS, NEXT_GROUP = 4, 0.02
+"""How many groups start at once, and the part of the other tests after which the next one starts. Most groups
+keep the machine busy: all of them at once would make tests fail that depend on time."""
 LONGEST = (
     "deploy/test_helm.py",
     "client/test_dialctl_real_gateway.py",
@@ -79,10 +84,13 @@ def rank_of(nodeid: str) -> int:
 
 def in_order(nodeids: Sequence[str]) -> list[str]:
     """Return tests in the order in which they start."""
-    waiting = sorted((nodeid for nodeid in nodeids if not _computes(nodeid)), key=rank_of)
     computing = [nodeid for nodeid in nodeids if _computes(nodeid)]
     computing.sort(key=lambda nodeid: blake2s(nodeid.encode()).digest())  # long ones are in few files
-    return [nodeid for _, nodeid in merge(_spread(waiting), _spread(computing))]
+    waiting = sorted((nodeid for nodeid in nodeids if not _computes(nodeid)), key=rank_of)
+    grouped = [nodeid for nodeid in waiting if group_of(nodeid) is not None]
+    single = [nodeid for nodeid in waiting if group_of(nodeid) is None]
+    places = merge(_staggered(grouped), _spread(single), _spread(computing), key=itemgetter(0))
+    return [nodeid for _, nodeid in places]
 
 
 def _computes(nodeid: str) -> bool:
@@ -92,6 +100,13 @@ def _computes(nodeid: str) -> bool:
 def _spread(nodeids: Sequence[str]) -> Iterator[tuple[float, str]]:
     """Yield tests with places from 0 to 1, at equal distances."""
     return ((place / len(nodeids), nodeid) for place, nodeid in enumerate(nodeids))
+
+
+def _staggered(nodeids: Sequence[str]) -> Iterator[tuple[float, str]]:
+    """Yield tests of groups, in order, with the place of their group."""
+    for number, (_, tests) in enumerate(groupby(nodeids, group_of)):
+        place = NEXT_GROUP * max(0, number - FIRST_GROUPS + 1)
+        yield from ((place, nodeid) for nodeid in tests)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

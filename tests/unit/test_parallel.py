@@ -3,11 +3,12 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.parallel import COMPUTING, GROUPS, LONGEST, group_of, in_order, rank_of
+from tests.parallel import COMPUTING, FIRST_GROUPS, GROUPS, LONGEST, group_of, in_order, rank_of
 
 TESTS_THAT_NAME_THEIR_WORKER = """
 import os, time, pytest
@@ -83,3 +84,13 @@ def test_tests_that_compute_are_spread_among_those_that_wait() -> None:
         part = order[begin : begin + 30]
         assert sum(nodeid in waiting for nodeid in part) == pytest.approx(10, abs=1)
         assert sum(nodeid in long for nodeid in part) == pytest.approx(10, abs=8)
+
+
+def test_not_all_groups_start_at_once() -> None:
+    groups = [f"tests/{start}" if "/" in start else start for start in GROUPS]
+    others = [f"tests/integration/test_a.py::test[{number}]" for number in range(1000)]
+    order = in_order([*others, *groups])
+    assert [nodeid for nodeid in order if nodeid in groups] == groups
+    assert order[:FIRST_GROUPS] == groups[:FIRST_GROUPS]
+    begins = [order.index(nodeid) for nodeid in groups[FIRST_GROUPS - 1 :]]
+    assert all(later - earlier > 10 for earlier, later in pairwise(begins))
