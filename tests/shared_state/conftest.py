@@ -66,3 +66,12 @@ def shared_server(
         pytest.skip(reason)
     with running(request.param, tmp_path_factory.mktemp(request.param)) as server:
         yield server
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[Server]:
+    """Run a server with TLS: Debian's Redis, since the wheel's Valkey is built without."""
+    if reason := absent("redis"):
+        pytest.skip(reason)
+    with running("redis", tmp_path / "server", {"tls-auth-clients": "no"}, tls=True) as server:
+        yield server

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,8 @@ import pytest
 
 from gateway.shared_state.valkey_connection import Node, ValkeyConnection, as_given
 from gateway.shared_state.valkey_state import CLOSING_TURNS
-from tests.shared_state.servers import Server, absent, running
+from tests.shared_state.servers import Server
 from tests.shared_state.states import tls_context
-
-
-@pytest.fixture
-def tls_server(tmp_path: Path) -> Iterator[Server]:
-    """Run a server with TLS: Debian's Redis, since the wheel's Valkey is built without."""
-    if reason := absent("redis"):
-        pytest.skip(reason)
-    with running("redis", tmp_path / "server", {"tls-auth-clients": "no"}, tls=True) as server:
-        yield server
 
 
 class WatchedHandshake(ssl.SSLObject):

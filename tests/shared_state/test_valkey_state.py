@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -282,14 +282,6 @@ async def test_another_program_on_the_port_is_named() -> None:
 
 
 # --- TLS: Debian's Redis only, since the wheel's Valkey is built without --------------------------------
-
-
-@pytest.fixture
-def tls_server(tmp_path: Path) -> Iterator[Server]:
-    if reason := absent("redis"):
-        pytest.skip(reason)
-    with running("redis", tmp_path / "server", {"tls-auth-clients": "no"}, tls=True) as server:
-        yield server
 
 
 async def test_tls_with_a_ca_file(tls_server: Server) -> None:
