@@ -25,7 +25,7 @@ from gateway.core.fleet.suppressions import TooManySuppressions
 from gateway.core.intake.validation import problem_with_number
 from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
 from gateway.dispatch.suppressed_numbers import SuppressedNumbers
-from gateway.dispatch.suppression_sync import HashedForNobody, SuppressionResult, SuppressionSync
+from gateway.dispatch.suppression_sync import StaleHashError, SuppressionResult, SuppressionSync
 
 
 class NotSuppressed(OperationError):  # noqa: N818 - named like the other outcomes of a call
@@ -208,7 +208,7 @@ class NumberOperations:
                 await fleet.keyed()
             except SharedStateAway:
                 break
-            with contextlib.suppress(HashedForNobody):
+            with contextlib.suppress(StaleHashError):
                 return await act(fleet, self._hashing.of(number), operator)
         raise SuppressionsUnread
 

@@ -37,7 +37,7 @@ ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
 """Seconds between two exchanges while an operator waits for confirmation, and after one that failed."""
 
 
-class HashedForNobody(Exception):  # noqa: N818 - says what is wrong
+class StaleHashError(Exception):
     """The fleet hashes numbers with another key than that of a hash: nothing was changed.
 
     The replica gives up its key. The number must be hashed again, after `SuppressionSync.keyed`.
@@ -148,7 +148,7 @@ class SuppressionSync:
 
         It takes effect here before the shared state is asked. Raises `SharedStateAway` if that does not
         record it: then it is in force here only until it does. Raises also `TooManySuppressions` and
-        `HashedForNobody`.
+        `StaleHashError`.
         """
         began_with = self._confirmations.others()
         asked_at_ms = self._clock.ms(self._now())
@@ -161,7 +161,7 @@ class SuppressionSync:
             if isinstance(away, KeyDiffers) and not key_is_kept:
                 self._carry_out(self._suppressions.withdraw(suppression))
                 self._give_up_key()
-                raise HashedForNobody from away
+                raise StaleHashError from away
             log.warning("the shared state could not record a suppression: %s", away)
             self._wanted.set()
             raise SharedStateAway from away
@@ -175,7 +175,7 @@ class SuppressionSync:
     async def end(self, number_hash: bytes, actor: str, reason: str) -> SuppressionResult | None:
         """End the suppression of a number on all replicas; None if it is not suppressed.
 
-        Raises `SharedStateAway`: then the number stays suppressed. Raises also `HashedForNobody`.
+        Raises `SharedStateAway`: then the number stays suppressed. Raises also `StaleHashError`.
         """
         began_with = self._confirmations.others()
         asked_at_ms = self._clock.ms(self._now())
@@ -186,7 +186,7 @@ class SuppressionSync:
         except SharedStateError as away:
             if isinstance(away, KeyDiffers) and not key_is_kept:
                 self._give_up_key()
-                raise HashedForNobody from away
+                raise StaleHashError from away
             log.warning("the shared state could not record the end of a suppression: %s", away)
             raise SharedStateAway from away
         if recorded is None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.core.fleet.suppressions import Suppression
 from gateway.dispatch.fleet_control import SharedStateAway
 from gateway.dispatch.fleet_key import PROPOSED_AFTER_S
-from gateway.dispatch.suppression_sync import HashedForNobody
+from gateway.dispatch.suppression_sync import StaleHashError
 from gateway.shared_state.rules.suppressions import SuppressionsRules
 from tests.unit.dispatch.suppression_fleet import ONE, TWO, Fleet, fleet_of
 from tests.unit.dispatch.test_dispatcher import turns
@@ -78,7 +78,7 @@ async def test_a_hash_with_the_former_key_is_taken_back() -> None:
         theirs = Suppression(TWO, "Ada", "asked for it", key=b"of another replica")
         fleet.store.rules.suppressions = SuppressionsRules()
         fleet.store.suppress(theirs)
-        with pytest.raises(HashedForNobody):
+        with pytest.raises(StaleHashError):
             await a.sync.suppress(ONE, "Ines", "asked for it")
         assert ONE not in a.numbers
         await a.sync.keyed()
@@ -96,7 +96,7 @@ async def test_a_number_is_not_allowed_under_the_former_key() -> None:
         await a.sync.keyed()
         fleet.store.rules.suppressions = SuppressionsRules()
         fleet.store.suppress(Suppression(TWO, "Ada", "asked for it", key=b"of another replica"))
-        with pytest.raises(HashedForNobody):
+        with pytest.raises(StaleHashError):
             await a.sync.end(ONE, "Ines", "wants calls")
         await a.sync.keyed()
         assert a.key.key == b"of another replica"
