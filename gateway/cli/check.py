@@ -160,7 +160,7 @@ def _of_tls(chosen: Settings) -> Iterator[tuple[CheckResult, str]]:
 
 
 def _of_client_tls(tls: ClientTls) -> Finding:
-    """Say what is shown to the shared state, and when it, or the authority of the shared state, ends."""
+    """Say which certificate is shown to the shared state, and when the first of the TLS files expires."""
     if tls.ends_at is None:
         return Finding(CheckResult.GOOD, "", "TLS: the system's authorities; no certificate is shown")
     result, good_for = _good_for(tls.ends_at)

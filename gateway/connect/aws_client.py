@@ -79,7 +79,7 @@ class _PlainFiles(JSONFileLoader):
     """Reads JSON files into plain dictionaries: botocore's ordered ones take twice the memory and time."""
 
     def load_file(self, file_path: str) -> Any:
-        """Return what is in a file, whose path lacks the suffix; None without the file."""
+        """Return the content of the file `file_path` plus `.json` or `.json.gz`, None if there is neither."""
         for suffix, opened in (".json", open), (".json.gz", gzip.open):
             try:
                 with opened(file_path + suffix, "rb") as file:

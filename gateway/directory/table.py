@@ -52,7 +52,7 @@ class CampaignTable:
         return iter(self._ids.items())
 
     def similar(self, name: str, limit: int, accept: Callable[[str], bool]) -> list[str]:
-        """Return the accepted ids, at most `limit`, whose names begin most like a name, whatever its case.
+        """Return up to `limit` accepted ids, those whose names begin most like `name` first, ignoring case.
 
         Few names are looked at, since callers can ask for any number of unknown ones.
         """

@@ -179,7 +179,7 @@ class FleetControl:
         return max(1, len(self._fleet.members))
 
     def others(self) -> list[Member]:
-        """Return the other replicas of the fleet, those that are lost included."""
+        """Return the other replicas of the fleet, including lost ones."""
         here = self.this_member.member
         return [member for member in self._fleet.members if member.member != here]
 

@@ -44,7 +44,7 @@ class SuppressionConfirmations:
     # --- for operators ------------------------------------------------------------------------------
 
     def others(self) -> list[Member]:
-        """Return the other replicas of the fleet, those that are lost included."""
+        """Return the other replicas of the fleet, including lost ones."""
         here = self._fleet.member.member
         return [member for member in self._fleet.members if member.member != here]
 

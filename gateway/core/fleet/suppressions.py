@@ -321,7 +321,7 @@ class FleetSuppressions:
 
 
 def _packed(suppression: Suppression) -> str:
-    """Return what is kept of a suppression: a new text, which Python's garbage collector does not visit."""
+    """Return a suppression as a text, since Python's garbage collector does not visit texts."""
     return json.dumps([suppression.version, suppression.at_ms, suppression.actor, suppression.reason])
 
 
