@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from opentelemetry.sdk.trace import TracerProvider
 
 from gateway.telemetry import trail_export_from
 from gateway.telemetry.export_watch import ExportResults, WatchedSpans
 from gateway.telemetry.exporters import span_exporters
+from gateway.telemetry.otlp_session import OtlpSession
 from gateway.telemetry.setup import telemetry_from
 from tests.pki import Authority
 
@@ -119,3 +121,12 @@ def test_without_it_the_general_variable_names_them(
     monkeypatch.setenv(name, str(tmp_path / "ca.crt"))
     assert export_a_span().works
     assert collector.paths == ["/v1/traces"]
+
+
+@pytest.mark.parametrize("timeout_s", [0, 0.0, -0.5])
+def test_an_attempt_without_time_left_times_out(collector: Collector, timeout_s: float) -> None:
+    """The exporter begins its last attempt after its time is over, and logs what the session raises."""
+    address = f"https://127.0.0.1:{collector.server_port}/v1/traces"
+    with OtlpSession(lambda response: None) as session, pytest.raises(requests.ConnectTimeout):
+        session.post(address, timeout=timeout_s)
+    assert collector.paths == []
