@@ -27,7 +27,7 @@ from gateway.control.live_settings import LiveSettings
 from gateway.core.engine import Engine
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.reader import CampaignLister
-from gateway.dispatch.fleet import FleetSetup
+from gateway.fleet.fleet import FleetSetup
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.memory import keep_tidy

@@ -21,7 +21,7 @@ from gateway.connect.direct_sender import DirectConnect
 from gateway.connect.port import ConnectPort
 from gateway.connect.routing import RoutingConnect
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
-from gateway.dispatch.fleet import FleetSetup
+from gateway.fleet.fleet import FleetSetup
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.shared_state.address import SETTING

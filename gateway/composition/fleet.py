@@ -10,7 +10,7 @@ from gateway.access.key_pair import ClientTls, ClientTlsFiles
 from gateway.access.reloading import Reloaded
 from gateway.composition.replica_name import replica_name
 from gateway.connect.resolver import Resolver
-from gateway.dispatch.fleet import FleetSetup
+from gateway.fleet.fleet import FleetSetup
 from gateway.settings import Settings
 from gateway.shared_state.measured import MeasuredState
 from gateway.shared_state.server import ServerAccess

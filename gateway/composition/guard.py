@@ -16,7 +16,7 @@ from gateway.control.number_checks import NumberChecks
 from gateway.control.suppressions import NumberOperations
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardRecord
-from gateway.dispatch.fleet import Fleet
+from gateway.fleet.fleet import Fleet
 from gateway.settings import Settings
 from gateway.telemetry import GuardFigures
 

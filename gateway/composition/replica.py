@@ -7,7 +7,8 @@ from gateway.composition.part_settings import limits_of
 from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine
 from gateway.dispatch.dispatcher import Dispatcher
-from gateway.dispatch.fleet import Fleet, FleetSetup, ReplicaDependencies, build_replica
+from gateway.fleet.assembly import ReplicaDependencies, build_replica
+from gateway.fleet.fleet import Fleet, FleetSetup
 
 
 class Replica(NamedTuple):

@@ -16,7 +16,7 @@ from gateway.control.fleet_report import BadReport, Report
 from gateway.control.snapshots import Parts, ReplicaSeen, StatusSnapshot, StatusSnapshots
 from gateway.core.views.campaign_status import CampaignRow, CampaignState, Rows
 from gateway.core.views.fleet_rows import merged_row, merged_rows
-from gateway.dispatch.fleet_control import FleetControl
+from gateway.fleet.control import FleetControl
 from gateway.shared_state.port import SharedStateError
 
 log = logging.getLogger(__name__)

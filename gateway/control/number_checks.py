@@ -15,8 +15,8 @@ from gateway.compliance.suppression_list import LiveSuppression, Suppressions
 from gateway.control.audit import Audit, AuditEvent, Event, Value
 from gateway.control.operations import Operator, check_text
 from gateway.control.suppressions import Hashing, Lifetime
-from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
-from gateway.dispatch.suppression_sync import SuppressionsRead, SuppressionSync
+from gateway.fleet.control import ActionResult, SharedStateAway
+from gateway.fleet.suppression_sync import SuppressionsRead, SuppressionSync
 
 LOOKED_UP_AT_ONCE = 100
 """How many numbers are looked up without a pause: about a millisecond."""

@@ -20,8 +20,8 @@ from gateway.core.fleet.messages import TokenRecord
 from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.model import Batch, CallReport
 from gateway.dispatch.answer_delivery import AnswerDelivery
-from gateway.dispatch.claims import Claims
 from gateway.dispatch.event_log import FailureLog, FailureRecord
+from gateway.dispatch.token_claims import TokenClaims
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
@@ -32,7 +32,7 @@ class _FleetTokens(NamedTuple):
     """What decides about the tokens of a fleet, and what reaches the shared state for it."""
 
     ledger: FleetLedger
-    claims: Claims
+    claims: TokenClaims
 
 
 class CallTasks:
@@ -50,7 +50,7 @@ class CallTasks:
         supervisor: Supervisor,
         delivery: AnswerDelivery,
         wake: Callable[[], None],
-        claims: Claims | None,
+        claims: TokenClaims | None,
     ) -> None:
         self._engine = engine
         self._sender = sender

@@ -20,9 +20,9 @@ from gateway.core.views.snapshot import Survey
 from gateway.dispatch.answer_delivery import AnswerDelivery
 from gateway.dispatch.call_tasks import CallTasks
 from gateway.dispatch.campaign_actions import CampaignActions
-from gateway.dispatch.claims import Claims
 from gateway.dispatch.event_log import ChangeLog, FailureRecord
 from gateway.dispatch.room_gate import RoomGate
+from gateway.dispatch.token_claims import TokenClaims
 from gateway.runtime.memory import tenured
 from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import Telemetry
@@ -50,7 +50,7 @@ class Dispatcher:
         now: Callable[[], float],
         supervisor: Supervisor | None = None,
         gained: Callable[[], float] = lambda: 0.0,
-        claims: Claims | None = None,
+        claims: TokenClaims | None = None,
     ) -> None:
         """`gained` returns the seconds by which the scale of expiries is ahead of `now`.
 

@@ -18,8 +18,8 @@ from gateway.connect.retry import RetryingSender
 from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import DialRequest
-from gateway.dispatch.claims import Claims
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.fleet.claims import Claims
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.loop_share import LoopShare
 from gateway.runtime.supervision import Supervisor

@@ -13,7 +13,8 @@ from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import CampaignNotRunning, ConnectFailed
 from gateway.core.fleet.contacts import ContactLimit
 from gateway.core.intake.dry_run import CheckedKind
-from gateway.dispatch import call_tasks, campaign_actions, claims, dispatcher
+from gateway.dispatch import call_tasks, campaign_actions, dispatcher
+from gateway.fleet import claims
 from tests.cancellation.bench import Bench, bench_of
 from tests.cancellation.hanging import (
     Hang,

@@ -17,7 +17,7 @@ from tests.shared_state.lossy_proxy import LossyProxy, lossy_proxy_to
 from tests.shared_state.servers import Server
 from tests.shared_state.states import state_at
 from tests.stopwatch import Stopwatch
-from tests.unit.dispatch.replicas import PHONE, Owner, Replica, make_replica, run
+from tests.unit.fleet.replicas import PHONE, Owner, Replica, make_replica, run
 
 pytestmark = pytest.mark.timed
 TIMEOUT_S = 0.25

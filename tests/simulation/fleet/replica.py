@@ -8,9 +8,10 @@ from gateway.connect.retry import RetryingSender
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind
-from gateway.dispatch.fleet import FleetSetup, ReplicaDependencies, build_replica
-from gateway.dispatch.fleet_control import ActionResult
-from gateway.dispatch.fleet_member import Ended
+from gateway.fleet.assembly import ReplicaDependencies, build_replica
+from gateway.fleet.control import ActionResult
+from gateway.fleet.fleet import FleetSetup
+from gateway.fleet.member import Ended
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import telemetry_with

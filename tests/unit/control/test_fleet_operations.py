@@ -21,9 +21,9 @@ from gateway.control.operations import (
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaigns.holds import HOLD_LIMIT
 from gateway.core.fleet.messages import FleetAction, FleetActionKind
-from gateway.dispatch.fleet_control import ActionResult
+from gateway.fleet.control import ActionResult
 from tests.unit.dispatch.test_dispatcher import Owner
-from tests.unit.dispatch.test_fleet_control import Replica, fleet_of
+from tests.unit.fleet.test_control import Replica, fleet_of
 
 INES = Operator(Actor("Ines", IdentifiedBy.CERTIFICATE, Interface.GRPC), "complaints")
 

@@ -12,7 +12,7 @@ from gateway.core.model import Reason
 from gateway.core.views.campaign_status import CampaignRow, CampaignState, Rows
 from gateway.shared_state.port import SharedStateUnavailable
 from tests.unit.dispatch.test_dispatcher import Owner, turns
-from tests.unit.dispatch.test_fleet_control import Fleet, Replica, fleet_of
+from tests.unit.fleet.test_control import Fleet, Replica, fleet_of
 
 
 @dataclass

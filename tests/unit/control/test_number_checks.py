@@ -15,8 +15,8 @@ from gateway.control.number_checks import LOOKED_UP_AT_ONCE, NumberChecked, Numb
 from gateway.control.operations import InvalidOperation, Operator
 from gateway.control.suppressions import Lifetime
 from gateway.core.fleet.suppressions import Suppression
-from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
-from gateway.dispatch.suppression_sync import SuppressionsRead
+from gateway.fleet.control import ActionResult, SharedStateAway
+from gateway.fleet.suppression_sync import SuppressionsRead
 
 NUMBER, OTHER = "+12065550123", "+12065550199"
 OFFICER = Operator(Actor("Ines", IdentifiedBy.CERTIFICATE, Interface.GRPC), "request 17")

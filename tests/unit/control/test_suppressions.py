@@ -22,8 +22,8 @@ from gateway.control.suppressions import (
     SuppressionWriter,
 )
 from gateway.core.fleet.suppressions import TooManySuppressions
-from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
-from gateway.dispatch.suppression_sync import SuppressionResult
+from gateway.fleet.control import ActionResult, SharedStateAway
+from gateway.fleet.suppression_sync import SuppressionResult
 
 NUMBER, OTHER = "+12065550123", "+12065550199"
 OPERATOR = Operator(Actor("Ines", IdentifiedBy.CERTIFICATE, Interface.GRPC), "asked for it")

@@ -5,8 +5,8 @@ from gateway.core.claims.fleet_ledger import UNCLAIMED_AFTER_S
 from gateway.core.fleet.shared_conditions import ALONE_AFTER_S
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.core.quota.permits import SOLO_AFTER_S
-from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S
-from gateway.dispatch.sending_stop import BEHIND_S
+from gateway.fleet.actions import CONFIRMED_WITHIN_S
+from gateway.fleet.sending_stop import BEHIND_S
 from gateway.settings import Settings
 from gateway.shared_state.rules.bucket import AHEAD_S
 from gateway.shared_state.rules.membership import LOST_MS

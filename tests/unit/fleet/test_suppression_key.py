@@ -6,12 +6,12 @@ import logging
 import pytest
 
 from gateway.core.fleet.suppressions import Suppression
-from gateway.dispatch.fleet_control import SharedStateAway
-from gateway.dispatch.fleet_key import PROPOSED_AFTER_S
-from gateway.dispatch.suppression_sync import StaleHashError
+from gateway.fleet.control import SharedStateAway
+from gateway.fleet.suppression_key import PROPOSED_AFTER_S
+from gateway.fleet.suppression_sync import StaleHashError
 from gateway.shared_state.rules.suppressions import SuppressionsRules
-from tests.unit.dispatch.suppression_fleet import ONE, TWO, Fleet, fleet_of
 from tests.unit.dispatch.test_dispatcher import turns
+from tests.unit.fleet.suppression_fleet import ONE, TWO, Fleet, fleet_of
 
 
 async def test_replicas_hash_with_the_key_of_the_fleet() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.core.quota.pause_watch import HEAR_S
-from tests.unit.dispatch.member_bench import AWAY, HERE, OTHER, Bench, on_virtual_time
+from tests.unit.fleet.member_bench import AWAY, HERE, OTHER, Bench, on_virtual_time
 
 
 @on_virtual_time

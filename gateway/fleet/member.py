@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from gateway.core.fleet.messages import Member, TickReply
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.core.quota.pause_watch import SIGN_EVERY_S
-from gateway.dispatch.beat_pace import BeatPace
-from gateway.dispatch.beat_parts import CampaignConditions, ControlExchange, Ticks
+from gateway.fleet.beat_pace import BeatPace
+from gateway.fleet.beat_protocols import CampaignConditions, ControlExchange, Ticks
 from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
 from gateway.telemetry import FleetFigures
 

@@ -10,8 +10,8 @@ from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import DialRequest, Settled, Source, Waiter
-from gateway.dispatch.claims import Claims
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.fleet.claims import Claims
 from gateway.shared_state.port import SharedState
 from gateway.telemetry import telemetry_with
 

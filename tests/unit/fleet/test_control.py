@@ -12,7 +12,7 @@ import pytest
 from gateway.core.campaigns.holds import ActionKind
 from gateway.core.fleet.messages import FleetAction, FleetActionKind, Member
 from gateway.core.views.campaign_status import CampaignState
-from gateway.dispatch.fleet_control import ActionResult, FleetControl, SharedStateAway
+from gateway.fleet.control import ActionResult, FleetControl, SharedStateAway
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.control import ControlRules
@@ -315,7 +315,7 @@ async def test_a_count_whose_beat_is_lost_is_told_again() -> None:
 async def test_every_replica_writes_the_audit_record(caplog: pytest.LogCaptureFixture) -> None:
     """The other replicas log who did what, and why; the one that was asked logs it elsewhere."""
     async with fleet_of("a", "b") as fleet:
-        with caplog.at_level(logging.INFO, "gateway.dispatch"):
+        with caplog.at_level(logging.INFO, "gateway.fleet"):
             for kind in (HOLD, PURGE, RELEASE):
                 await fleet.done(fleet.replicas["a"].act(kind))
     lines = [line for line in caplog.records if "for the fleet" in line.message]

@@ -15,7 +15,7 @@ from gateway.core.fleet.messages import (
 )
 from gateway.core.quota.beat_times import BEAT_EVERY_S
 from gateway.core.quota.pause_watch import PauseWatch
-from gateway.dispatch.fleet_member import FleetMember
+from gateway.fleet.member import FleetMember
 from gateway.shared_state.port import Beat, BeatReply, SharedStateUnavailable
 from tests.simulation.fleet import virtual_loop
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.core.fleet.contacts import Contact, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed
-from gateway.dispatch.settlements import Addressed
+from gateway.fleet.settlements import Addressed
 
 RECENT_S, RECENT_LIMIT = 60.0, 20_000
 """Seconds for which counted contacts are kept, and how many at most."""

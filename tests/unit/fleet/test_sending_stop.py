@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.dispatch.fleet_key import FOREIGN_KEY
-from gateway.dispatch.sending_stop import BEHIND_S, SendingStop
+from gateway.fleet.sending_stop import BEHIND_S, SendingStop
+from gateway.fleet.suppression_key import FOREIGN_KEY
 from gateway.shared_state.port import SharedStateError
 
 NOW = 0.0

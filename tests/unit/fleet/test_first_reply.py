@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dispatch.first_reply import first_reply
+from gateway.fleet.first_reply import first_reply
 from gateway.shared_state.port import TIMES_ASKED, SharedStateUnavailable
 from tests.simulation.fleet import virtual_loop
 

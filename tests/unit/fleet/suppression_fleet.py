@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from gateway.compliance.suppression_list import LiveSuppressions
 from gateway.core.fleet.messages import Member
 from gateway.core.fleet.store_clock import StoreClock
-from gateway.dispatch.suppression_sync import SuppressionSync
+from gateway.fleet.suppression_sync import SuppressionSync
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore
 from tests.unit.dispatch.test_dispatcher import turns

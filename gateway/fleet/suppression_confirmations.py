@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gateway.core.fleet.messages import Member
-from gateway.dispatch.fleet_control import ActionResult, Membership, knows_members
+from gateway.fleet.control import ActionResult, Membership, knows_members
 
 
 class SuppressionConfirmations:

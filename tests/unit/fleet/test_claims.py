@@ -6,10 +6,10 @@ import logging
 import pytest
 
 from gateway.core.fleet.messages import ClaimVerdict, Settlement, TokenState
-from gateway.dispatch.ledger_questions import AWAY_S
-from gateway.dispatch.settlements import SETTLEMENTS_AT_ONCE
+from gateway.fleet.ledger_questions import AWAY_S
+from gateway.fleet.settlements import SETTLEMENTS_AT_ONCE
 from tests.simulation.fleet import virtual_loop
-from tests.unit.dispatch.ledger_world import CLAIM, World, accepted, turns
+from tests.unit.fleet.ledger_world import CLAIM, World, accepted, turns
 
 
 async def test_a_claim_is_answered_and_a_failed_one_is_none() -> None:

@@ -1,8 +1,9 @@
 """Keeps the live suppressions of this replica equal to those of its fleet.
 
 A beat tells the version of the newest suppression. What this replica has not read is read at once, a page at
-a time, beside the beats. `sending_stop.py` stops the calls of a replica that knows too little, `fleet_key.py`
-agrees on the key of the hashes, and `suppression_confirmations.py` finds out what other replicas have done.
+a time, beside the beats. `sending_stop.py` stops the calls of a replica that knows too little,
+`suppression_key.py` agrees on the key of the hashes, and `suppression_confirmations.py` finds out what other
+replicas have done.
 """
 
 import asyncio
@@ -18,12 +19,12 @@ from gateway.core.fleet.suppressions import (
     SuppressionChanges,
     SuppressionsRequest,
 )
-from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S
-from gateway.dispatch.fleet_control import ActionResult, Membership, SharedStateAway, knows_members
-from gateway.dispatch.fleet_key import FleetKey
-from gateway.dispatch.sending_stop import SendingStop, Suspendable
-from gateway.dispatch.suppressed_numbers import HashKey, NoNumbers, SuppressedNumbers
-from gateway.dispatch.suppression_confirmations import SuppressionConfirmations
+from gateway.fleet.actions import CONFIRMED_WITHIN_S
+from gateway.fleet.control import ActionResult, Membership, SharedStateAway, knows_members
+from gateway.fleet.sending_stop import SendingStop, Suspendable
+from gateway.fleet.suppressed_numbers import HashKey, NoNumbers, SuppressedNumbers
+from gateway.fleet.suppression_confirmations import SuppressionConfirmations
+from gateway.fleet.suppression_key import FleetKey
 from gateway.shared_state.port import KeyDiffers, SharedState, SharedStateError
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from gateway.core.fleet.holds import Changes, FleetHolds
 from gateway.core.fleet.messages import ControlReply, ControlRequest, FleetAction, FleetActionKind, Member
 from gateway.core.fleet.store_clock import StoreClock
 from gateway.dispatch.campaign_actions import CampaignActions
-from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S, FleetActions, total
+from gateway.fleet.actions import CONFIRMED_WITHIN_S, FleetActions, total
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedStateError
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Settlement, TokenState
-from gateway.dispatch.claims import Claims
-from gateway.dispatch.ledger_questions import AWAY_S
+from gateway.fleet.claims import Claims
+from gateway.fleet.ledger_questions import AWAY_S
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.model_state import ModelState

@@ -14,7 +14,7 @@ from gateway.dispatch.dispatcher import LAST_CHECKS_S
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore
-from tests.unit.dispatch.replicas import Replica, make_replica, run
+from tests.unit.fleet.replicas import Replica, make_replica, run
 
 NOW = 1000.0
 

@@ -6,13 +6,13 @@ import logging
 import pytest
 
 from gateway.core.fleet.suppressions import Suppression, TooManySuppressions
-from gateway.dispatch.fleet_control import SharedStateAway
-from gateway.dispatch.sending_stop import BEHIND_S
-from gateway.dispatch.suppression_sync import REPORTED_AGAIN_S
+from gateway.fleet.control import SharedStateAway
+from gateway.fleet.sending_stop import BEHIND_S
+from gateway.fleet.suppression_sync import REPORTED_AGAIN_S
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.suppressions import SEEN_KEPT_MS, SuppressionsRules
-from tests.unit.dispatch.suppression_fleet import EPOCH_MS, ONE, TWO, Fleet, Key, Replica, fleet_of
 from tests.unit.dispatch.test_dispatcher import turns
+from tests.unit.fleet.suppression_fleet import EPOCH_MS, ONE, TWO, Fleet, Key, Replica, fleet_of
 
 
 async def test_a_suppression_is_confirmed_by_all_replicas() -> None:

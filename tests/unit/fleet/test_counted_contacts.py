@@ -8,9 +8,9 @@ import pytest
 from gateway.core.claims.doubts import WRITE_AGAIN_S
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.fleet.messages import Claim, Claimed, ClaimVerdict, Settlement
-from gateway.dispatch.counted_contacts import AT_ONCE, RECENT_S, CountedContacts
+from gateway.fleet.counted_contacts import AT_ONCE, RECENT_S, CountedContacts
 from gateway.shared_state.rules.contacts import ContactRules
-from tests.unit.dispatch.ledger_world import World, turns
+from tests.unit.fleet.ledger_world import World, turns
 
 ONCE = ContactLimit("once", 1, 600.0)
 COUNTED = Claimed(ClaimVerdict.CLAIMED, count=ContactCount())

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.shared_state.port import SharedStateRefused
-from tests.unit.dispatch.member_bench import AWAY, HERE, LONGEST_S, OTHER, Bench, on_virtual_time
+from tests.unit.fleet.member_bench import AWAY, HERE, LONGEST_S, OTHER, Bench, on_virtual_time
 
 
 @on_virtual_time

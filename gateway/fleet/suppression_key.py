@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sized
 
-from gateway.dispatch.suppressed_numbers import HashKey, NoKey
+from gateway.fleet.suppressed_numbers import HashKey, NoKey
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.core.fleet.suppressions import FleetSuppressions
-from gateway.dispatch.fleet_key import FOREIGN_KEY, FleetKey
+from gateway.fleet.suppression_key import FOREIGN_KEY, FleetKey
 from gateway.shared_state.port import SharedStateError
 
 log = logging.getLogger(__name__)

@@ -6,12 +6,12 @@ import math
 from gateway.core.claims.doubts import WRITE_AGAIN_S
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import ClaimVerdict, Member, Settlement, TokenState
-from gateway.dispatch.claims import Claims
-from gateway.dispatch.settlements import RECENT_S
+from gateway.fleet.claims import Claims
+from gateway.fleet.settlements import RECENT_S
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.model_state import ModelState
 from tests.unit.core.making import dial
-from tests.unit.dispatch.ledger_world import CLAIM, WINDOW_S, Ledger, World, accepted, turns
+from tests.unit.fleet.ledger_world import CLAIM, WINDOW_S, Ledger, World, accepted, turns
 
 
 async def test_all_replicas_use_the_key_that_the_first_has_kept() -> None:

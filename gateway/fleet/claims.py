@@ -20,9 +20,9 @@ from gateway.core.claims.doubts import WRITE_AGAIN_S, Doubts
 from gateway.core.fleet.contacts import Contact, ContactCount
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Claimed, Member, TokenRecord
-from gateway.dispatch.counted_contacts import CountedContacts
-from gateway.dispatch.ledger_questions import AWAY_S, LedgerQuestions
-from gateway.dispatch.settlements import BACKLOG_LIMIT, Addressed, Settlements
+from gateway.fleet.counted_contacts import CountedContacts
+from gateway.fleet.ledger_questions import AWAY_S, LedgerQuestions
+from gateway.fleet.settlements import BACKLOG_LIMIT, Addressed, Settlements
 from gateway.shared_state.port import SharedState, SharedStateError
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Settlements wait in their order, bounded, and the recent ones can be written again."""
 
 from gateway.core.fleet.messages import Settlement, TokenState
-from gateway.dispatch.settlements import (
+from gateway.fleet.settlements import (
     BACKLOG_BYTES,
     RECENT_LIMIT,
     RECENT_S,

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-from gateway.dispatch.first_reply import first_reply
+from gateway.fleet.first_reply import first_reply
 from gateway.runtime.supervision import trace_of
 from gateway.shared_state.port import SharedStateChanged, SharedStateError
 
