@@ -21,6 +21,17 @@ class _Content(NamedTuple):
     lists: Mapping[tuple[str, str], Reloaded[ReadList]]
 
 
+class ListFacts(NamedTuple):
+    """The size of a list, the check sum of its numbers, and when its file was changed.
+
+    `modified_at` is in seconds since the epoch; None if the file is gone.
+    """
+
+    numbers: int
+    check_sum: int
+    modified_at: float | None
+
+
 class GuardFiles:
     """The newest valid rules, and the newest valid content of each list that they name.
 
@@ -59,10 +70,13 @@ class GuardFiles:
         """Return the numbers of each list that the rules name."""
         return {name: one.value.table for (name, _), one in self._content.value.lists.items()}
 
-    def list_figures(self) -> dict[str, tuple[int, float | None]]:
-        """Return the size of each list, and when its file was changed, in seconds since the epoch."""
+    def list_facts(self) -> dict[str, ListFacts]:
+        """Return the facts about each list."""
         lists = self._content.value.lists.items()
-        return {name: (len(one.value.table), one.modified_at) for (name, _), one in lists}
+        return {
+            name: ListFacts(len(one.value.table), one.value.check_sum, one.modified_at)
+            for (name, _), one in lists
+        }
 
     def reread(self) -> bool:
         """Read changed files; return whether rules or lists have changed."""

@@ -7,7 +7,9 @@ from hashlib import blake2s
 
 HASH_BYTES = 8
 _LONGEST_KEY = 32
-_PERSON = b"number"
+_PERSON, _LIST = b"number", b"list"
+LIST_BYTES = 6
+"""Bytes of the digest of a list: a double, which is what metrics have, keeps it exactly."""
 
 
 class NumberHash:
@@ -24,11 +26,20 @@ class NumberHash:
     def use(self, key: bytes) -> None:
         """Make hashes with another key from now on."""
         self.key = key
-        short = key if len(key) <= _LONGEST_KEY else blake2s(key).digest()
-        self._keyed = blake2s(key=short, digest_size=HASH_BYTES, person=_PERSON)
+        self._short_key = key if len(key) <= _LONGEST_KEY else blake2s(key).digest()
+        self._keyed = blake2s(key=self._short_key, digest_size=HASH_BYTES, person=_PERSON)
 
     def of(self, number: str) -> bytes:
         """Return the hash of a number in the form E.164, with its "+"."""
         hashing = self._keyed.copy()
         hashing.update(number.encode())
         return hashing.digest()
+
+    def of_list(self, count: int, check_sum: int) -> int:
+        """Return a number of 48 bits that tells lists of numbers apart, and not what they contain.
+
+        Without the key nobody can find out which list has a digest.
+        """
+        short = self._short_key
+        digest = blake2s(f"{count} {check_sum}".encode(), key=short, digest_size=LIST_BYTES, person=_LIST)
+        return int.from_bytes(digest.digest(), "big")

@@ -84,6 +84,7 @@ class GuardParts:
         if shared is not None:
             shared.serve(live, keeper.hashing)
             shared.changed = self._numbers_changed
+            keeper.has_fleet_key = lambda: shared.has_key
         operations = NumberOperations(
             live, keeper.hashing, self._numbers_changed, time.time, shared, file, audit=audit
         )

@@ -2,6 +2,7 @@
 
 import heapq
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from gateway.admin.port import GuardRow, GuardState
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.guard_trail import GuardTrail
 from gateway.core.compliance.records import GuardDecision
-from gateway.telemetry import GuardFigures
+from gateway.telemetry import GuardFigures, ListFigures
 
 if TYPE_CHECKING:
     from gateway.compliance.loaded_rules import LoadedRules
@@ -37,7 +38,9 @@ def guard_figures(
         suppressed=len(keeper.suppressions.live),
         trails=trail.figures(),
     )
-    return figures if keeper.rules is None else _with_rules(figures, keeper.rules, now or time.time())
+    if keeper.rules is None:
+        return figures
+    return _with_rules(figures, keeper.rules, keeper.list_digests, now or time.time())
 
 
 def guard_state(figures: GuardFigures | None) -> GuardState | None:
@@ -59,14 +62,18 @@ def guard_state(figures: GuardFigures | None) -> GuardState | None:
     )
 
 
-def _with_rules(figures: GuardFigures, rules: "LoadedRules", now: float) -> GuardFigures:
-    lists = rules.files.list_figures()
+def _with_rules(
+    figures: GuardFigures, rules: "LoadedRules", digests: Mapping[str, int], now: float
+) -> GuardFigures:
+    lists = rules.files.list_facts()
     return figures._replace(
         version=rules.files.rules.version,
         unusable_files=len(rules.files.complaints()),
         lists={
-            name: (size, None if changed_at is None else now - changed_at)
-            for name, (size, changed_at) in lists.items()
+            name: ListFigures(
+                one.numbers, None if one.modified_at is None else now - one.modified_at, digests.get(name)
+            )
+            for name, one in lists.items()
         },
         holidays_end={
             code: datetime(calendar.last_year + 1, 1, 1, tzinfo=UTC).timestamp()

@@ -58,6 +58,7 @@ class GuardKeeper:
 
     The owner sets `use`, which takes each new guard, and `review`, which has all requests decided again. Both
     are called on the event loop. `now` returns seconds since the epoch. `decisions` counts what was decided.
+    The owner of a fleet sets `has_fleet_key`, which tells whether all replicas have the key of the hashes.
     Raises `AccessError` if a file cannot be used; reading may take seconds.
     """
 
@@ -70,6 +71,7 @@ class GuardKeeper:
     ) -> None:
         self.use: Callable[[RequestGuard], None] = lambda _: None
         self.review: Callable[[], None] = lambda: None
+        self.has_fleet_key: Callable[[], bool] = lambda: False
         key = read_key(paths.key) if paths.key else secrets.token_bytes(KEY_BYTES)
         self.hashing = NumberHash(key, fixed=paths.key is not None)
         self.suppressions = Suppressions()
@@ -192,6 +194,17 @@ class GuardKeeper:
     def list_rules(self) -> Mapping[str, ListRules]:
         """The rules that name each list of the guard file."""
         return {} if self.rules is None else rules_by_list(self.rules.guard.rules)
+
+    @property
+    def list_digests(self) -> Mapping[str, int]:
+        """Digests of the lists, to compare them with those of other replicas.
+
+        They are empty while other replicas have another key, so that their digests would differ anyway.
+        """
+        if self.rules is None or not (self.hashing.fixed or self.has_fleet_key()):
+            return {}
+        lists, digest = self.rules.files.list_facts(), self.hashing.of_list
+        return {name: digest(one.numbers, one.check_sum) for name, one in lists.items()}
 
     @property
     def guard(self) -> RequestGuard:

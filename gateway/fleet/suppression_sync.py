@@ -131,6 +131,11 @@ class SuppressionSync:
         """Return why nothing is sent, None if the suppressions hinder nothing."""
         return self._stop.in_words()
 
+    @property
+    def has_key(self) -> bool:
+        """Whether this replica hashes numbers with the key of the fleet."""
+        return self._key.agreed
+
     # --- for operators ------------------------------------------------------------------------------
 
     async def keyed(self) -> None:

@@ -12,7 +12,7 @@ from gateway.telemetry.campaign_metrics import merged
 from gateway.telemetry.directory_metrics import DirectoryFigures
 from gateway.telemetry.exporters import TelemetryError, doubtful_timeouts
 from gateway.telemetry.fleet_metrics import FleetFigures
-from gateway.telemetry.guard_metrics import GuardFigures, TrailFigures
+from gateway.telemetry.guard_metrics import GuardFigures, ListFigures, TrailFigures
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observation import FileFigures, Observation, StreamFigures
 from gateway.telemetry.prometheus_text import CONTENT_TYPE, OPENMETRICS, content_type_for
@@ -28,6 +28,7 @@ __all__ = [
     "FileFigures",
     "FleetFigures",
     "GuardFigures",
+    "ListFigures",
     "Metrics",
     "Observation",
     "ReadableSpan",

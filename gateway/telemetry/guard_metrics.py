@@ -5,7 +5,7 @@ Rules, lists and calendars are named by the guard file, so there are as many lab
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gateway.telemetry.metric_definitions import Metric
 
@@ -18,6 +18,9 @@ UNUSABLE = Metric(
     "dial_gateway.guard.files.unusable", "{file}", "Guard file and lists whose present content is not in use"
 )
 LIST_NUMBERS = Metric("dial_gateway.guard.list.numbers", "{number}", "Numbers of a suppression list")
+LIST_DIGEST = Metric(
+    "dial_gateway.guard.list.digest", "", "A keyed digest of a list: equal where its numbers are equal"
+)
 LIST_AGE = Metric("dial_gateway.guard.list.age", "s", "Time since the file of a list was changed")
 SUPPRESSED = Metric("dial_gateway.guard.suppressed", "{number}", "Numbers that operators have suppressed")
 HOLIDAYS_END = Metric(
@@ -35,6 +38,7 @@ FAILING = Metric("dial_gateway.guard.audit.failing", "", "1 while a trail cannot
 WRITTEN_AT = Metric("dial_gateway.guard.audit.last_write_timestamp", "s", "When a trail was last written")
 
 Values = Iterable[tuple[float, dict[str, str]]]
+Figures = TypeVar("Figures")
 
 
 class TrailFigures(NamedTuple):
@@ -52,19 +56,29 @@ class TrailFigures(NamedTuple):
     written_at: float | None = None
 
 
+class ListFigures(NamedTuple):
+    """The size of a list, and the seconds since its file was changed; None if that is gone.
+
+    `digest` is None while this replica has no key that the others have.
+    """
+
+    numbers: int
+    age_s: float | None = None
+    digest: int | None = None
+
+
 class GuardFigures(NamedTuple):
     """The state of the guard.
 
-    `decisions` are counted by rule, reason and decision. `version` is empty without a guard file. `lists` has
-    the size of each list and the seconds since its file was changed (None if it is gone), `holidays_end` the
-    end of each table in seconds since the epoch. `trails` are named by their kind.
+    `decisions` are counted by rule, reason and decision. `version` is empty without a guard file.
+    `holidays_end` has the end of each table in seconds since the epoch. `trails` are named by their kind.
     """
 
     decisions: Mapping[tuple[str, str, str], int] = MappingProxyType({})
     waiting: int = 0
     version: str = ""
     unusable_files: int = 0
-    lists: Mapping[str, tuple[int, float | None]] = MappingProxyType({})
+    lists: Mapping[str, ListFigures] = MappingProxyType({})
     suppressed: int = 0
     holidays_end: Mapping[str, float] = MappingProxyType({})
     trails: Mapping[str, TrailFigures] = MappingProxyType({})
@@ -79,12 +93,9 @@ def _rules(guard: GuardFigures) -> Values:
     return [(1, {"version": guard.version})] if guard.version else []
 
 
-def _list_numbers(guard: GuardFigures) -> Values:
-    return [(numbers, {"list": name}) for name, (numbers, _) in guard.lists.items()]
-
-
-def _list_ages(guard: GuardFigures) -> Values:
-    return [(age_s, {"list": name}) for name, (_, age_s) in guard.lists.items() if age_s is not None]
+def _of_lists(read: Callable[[ListFigures], float | None]) -> Callable[[GuardFigures], Values]:
+    """Return what reads a figure of each list that has it."""
+    return _of_each("list", lambda guard: guard.lists, read)
 
 
 def _holidays_end(guard: GuardFigures) -> Values:
@@ -93,12 +104,21 @@ def _holidays_end(guard: GuardFigures) -> Values:
 
 def _of_trails(read: Callable[[TrailFigures], float | None]) -> Callable[[GuardFigures], Values]:
     """Return what reads a figure of each trail that has it."""
+    return _of_each("trail", lambda guard: guard.trails, read)
+
+
+def _of_each(
+    label: str,
+    named: Callable[[GuardFigures], Mapping[str, Figures]],
+    read: Callable[[Figures], float | None],
+) -> Callable[[GuardFigures], Values]:
+    """Return what reads a figure of each of the things in `named` that has it."""
 
     def values(guard: GuardFigures) -> Values:
-        for name, figures in guard.trails.items():
+        for name, figures in named(guard).items():
             value = read(figures)
             if value is not None:
-                yield value, {"trail": name}
+                yield value, {label: name}
 
     return values
 
@@ -107,8 +127,9 @@ GAUGES: dict[Metric, Callable[[GuardFigures], Values]] = {
     WAITING: lambda guard: [(guard.waiting, {})],
     RULES: _rules,
     UNUSABLE: lambda guard: [(guard.unusable_files, {})],
-    LIST_NUMBERS: _list_numbers,
-    LIST_AGE: _list_ages,
+    LIST_NUMBERS: _of_lists(lambda one: one.numbers),
+    LIST_DIGEST: _of_lists(lambda one: one.digest),
+    LIST_AGE: _of_lists(lambda one: one.age_s),
     SUPPRESSED: lambda guard: [(guard.suppressed, {})],
     HOLIDAYS_END: _holidays_end,
     RECORDS_WAITING: _of_trails(lambda trail: trail.waiting),

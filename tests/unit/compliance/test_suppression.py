@@ -44,6 +44,32 @@ def test_a_list_of_many_numbers(tmp_path: Path) -> None:
     assert found.in_words() == "120,001 numbers"
 
 
+def test_lists_of_the_same_numbers_have_the_same_check_sum(tmp_path: Path) -> None:
+    """Order, comments and line ends do not count. Each other number does, in lists of any length."""
+    listed = numbers(120_000)
+
+    def check_sum(name: str, content: str) -> int:
+        path = tmp_path / name
+        path.write_bytes(content.encode())
+        assert path.stat().st_size > CHUNK_BYTES
+        return read_list(name, str(path)).check_sum
+
+    usual = check_sum("usual", "\n".join(listed))
+    assert check_sum("reversed", "# of another job\r\n" + "\r\n".join([*listed[::-1], ""])) == usual
+    others = [[*listed[:at], LONDON, *listed[at + 1 :]] for at in (0, 60_000, 119_999)]
+    assert len({usual, *(check_sum(f"other {at}", "\n".join(other)) for at, other in enumerate(others))}) == 4
+
+
+def test_short_lists_have_check_sums_of_their_own(tmp_path: Path) -> None:
+    """So have pairs of neighbouring numbers, whose CRC-32 have the same exclusive or."""
+    path, found = tmp_path / "list", set()
+    pairs = [(first, second) for first in range(20) for second in range(first)]
+    for pair in pairs:
+        path.write_text("\n".join(f"+120255501{last:02}" for last in pair))
+        found.add(read_list("dnc", str(path)).check_sum)
+    assert len(found) == len(pairs)
+
+
 def test_bad_lines_are_named_by_their_numbers_only(tmp_path: Path) -> None:
     path = tmp_path / "list"
     lines = numbers(2_000)
@@ -212,3 +238,15 @@ def test_hashes_depend_on_the_key() -> None:
     assert NumberHash(long).of(LONDON) == NumberHash(long).of(LONDON)
     assert len({NumberHash(key).of(LONDON) for key in (b"a", b"b", long, b"k" * 32)}) == 4
     assert len(HASHING.of(LONDON)) == HASH_BYTES
+
+
+def test_the_digest_of_a_list_depends_on_the_key() -> None:
+    """A metric keeps it exactly. Without the key nobody can find out the only number of a list."""
+    digests = {NumberHash(key).of_list(1, 4711) for key in (b"a", b"b", b"c" * 99)}
+    assert len(digests) == 3
+    assert all(int(float(one)) == one < 2**48 for one in digests)
+    assert NumberHash(b"a").of_list(1, 4711) in digests
+    assert len({HASHING.of_list(count, total) for count in (1, 2, 11) for total in (1, 11, 111)}) == 9
+    changed = NumberHash(b"a")
+    changed.use(b"b")
+    assert changed.of_list(1, 4711) == NumberHash(b"b").of_list(1, 4711)

@@ -18,7 +18,7 @@ from gateway.core.model import Reason
 from gateway.directory.directory import NO_DIRECTORY
 from gateway.runtime.key_file import SHORTEST_KEY
 from tests.files import put
-from tests.unit.compliance.making import NEW_YORK, request, utc
+from tests.unit.compliance.making import LONDON, NEW_YORK, request, utc
 
 NOW = utc("2026-07-15T16:00")
 OPEN = 'version: 1\nrules: [{name: day, campaigns: ["*"], hours: always}]\n'
@@ -239,3 +239,32 @@ async def test_files_that_are_written_without_end_end_the_start(tmp_path: Path) 
     with pytest.raises(AccessError, match="still changing"):
         await keeper.settled(sleep)
     assert slept[-1] == LONGEST_SETTLING_S
+
+
+async def test_digests_tell_whether_replicas_have_the_same_list(tmp_path: Path) -> None:
+    """Replicas with one key have equal digests of equal numbers, and others after a change."""
+    put(tmp_path / "key", "k" * SHORTEST_KEY)
+    keepers = []
+    for name, numbers in (("a", [NEW_YORK, LONDON]), ("b", [LONDON, NEW_YORK])):
+        put(tmp_path / name, "\n".join(numbers))
+        put(tmp_path / f"{name}.yaml", LISTED.format(path=tmp_path / name))
+        paths = GuardPaths(str(tmp_path / f"{name}.yaml"), str(tmp_path / "key"))
+        keepers.append(GuardKeeper(paths, NO_DIRECTORY, lambda: NOW))
+    first, second = keepers
+    assert first.list_digests.keys() == {"dnc"}
+    assert first.list_digests == second.list_digests
+    put(tmp_path / "b", f"{LONDON}\n+12125550124\n")
+    await second.reread()
+    assert first.list_digests != second.list_digests
+
+
+async def test_there_are_no_digests_before_all_replicas_have_a_key(tmp_path: Path) -> None:
+    """Without a key file they would differ, as the keys that processes draw do."""
+    put(tmp_path / "numbers", NEW_YORK)
+    keeper, _, _ = keeper_of(LISTED.format(path=tmp_path / "numbers"), tmp_path)
+    assert keeper.list_digests == {}
+    keeper.has_fleet_key = lambda: True
+    assert keeper.list_digests.keys() == {"dnc"}
+    without_file = GuardKeeper(GuardPaths(), NO_DIRECTORY, lambda: NOW)
+    without_file.has_fleet_key = lambda: True
+    assert without_file.list_digests == {}

@@ -12,7 +12,7 @@ from gateway.core.campaigns.condition import CampaignCondition, Condition
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Outcome, Reason
 from gateway.core.views.snapshot import CampaignFigures
-from gateway.telemetry import GuardFigures, Metrics, Observation, StreamFigures, TrailFigures
+from gateway.telemetry import GuardFigures, ListFigures, Metrics, Observation, StreamFigures, TrailFigures
 from gateway.telemetry.campaign_metrics import PART, merged
 from gateway.telemetry.final_export import run_all
 from gateway.telemetry.labels import IDLE_S
@@ -138,7 +138,7 @@ def test_the_guard_has_the_documented_metrics_with_their_labels() -> None:
         waiting=4,
         version="v7",
         unusable_files=1,
-        lists={"dnc": (1_000_000, 60.0)},
+        lists={"dnc": ListFigures(1_000_000, 60.0, digest=(1 << 48) - 1)},
         suppressed=2,
         holidays_end={"US": 1_900_000_000.0},
         trails={"file": TrailFigures(10, 1, 2, 5, failing=True, written_at=1_796_040_000.0)},
@@ -158,6 +158,7 @@ def test_the_guard_has_the_documented_metrics_with_their_labels() -> None:
         "rules_info": 1,
         "files_unusable": 1,
         "list_numbers": 1_000_000,
+        "list_digest": 0xFFFFFFFFFFFF,
         "list_age_seconds": 60,
         "suppressed": 2,
         "holidays_end_timestamp_seconds": 1_900_000_000,
