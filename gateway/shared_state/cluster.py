@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.shared_state.commands.script_call import Reply
 from gateway.shared_state.connections import Connections
+from gateway.shared_state.first_answer import first_answer
 from gateway.shared_state.port import SharedStateError, SharedStateUnavailable
 from gateway.shared_state.server import failure_of
 from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection, slot_of
@@ -13,15 +14,18 @@ REFRESH_EVERY_S = 0.2
 """Seconds between two readings of the map of slots, at least."""
 SLOTS_S = 1.0
 """Seconds in which a node must tell the slots."""
+SILENT_S = 0.1
+"""Seconds without an answer after which another node is asked for the slots too."""
 
 Slots = list[tuple[int, int, Node]]
 OpenAny = Callable[[Node], Awaitable[ValkeyConnection]]
 
 
 class SlotMap:
-    """The primaries of a cluster by slot; `seeds` are asked first, and nodes found since after them.
+    """The primaries of a cluster by slot, as one of the `seeds`, or of the nodes found since, tells them.
 
-    `open_any` connects to a node, whatever its role. One map serves all purposes.
+    `open_any` connects to a node, whatever its role. One map serves all purposes. Each reading begins with
+    another node: one that is cut off from the others tells an old map.
     """
 
     def __init__(self, seeds: Sequence[Node], open_any: OpenAny) -> None:
@@ -30,6 +34,7 @@ class SlotMap:
         self._slots: Slots = []
         self._outdated = True
         self._reading: asyncio.Task[None] | None = None
+        self._readings = 0
         self._read_at = float("-inf")
         self._problem: SharedStateError | None = None
 
@@ -51,17 +56,18 @@ class SlotMap:
 
     async def _read(self) -> None:
         self._read_at = asyncio.get_running_loop().time()
-        known = dict.fromkeys([*self._seeds, *(node for _, _, node in self._slots)])
-        problem: SharedStateError = SharedStateUnavailable("no node of the cluster answers")
-        for node in known:
-            try:
-                self._slots = await self._ask(node)
-            except SharedStateError as failure:
-                problem = failure
-            else:
-                self._outdated, self._problem = False, None
-                return
-        self._problem = problem
+        try:
+            self._slots = await first_answer(self._nodes_in_turn(), self._ask, SILENT_S)
+        except SharedStateError as failure:
+            self._problem = failure
+        else:
+            self._outdated, self._problem = False, None
+
+    def _nodes_in_turn(self) -> list[Node]:
+        known = list(dict.fromkeys([*self._seeds, *(node for _, _, node in self._slots)]))
+        begin = self._readings % len(known)
+        self._readings += 1
+        return known[begin:] + known[:begin]
 
     async def _ask(self, node: Node) -> Slots:
         connection = await self._open(node)

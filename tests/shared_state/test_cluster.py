@@ -12,9 +12,10 @@ from gateway.core.fleet.contacts import Contact, ContactLimit, KeptContact
 from gateway.core.fleet.messages import Claim, ClaimVerdict, Settlement
 from gateway.runtime.check_result import CheckResult
 from gateway.shared_state.address import parse
+from gateway.shared_state.cluster import REFRESH_EVERY_S, SlotMap
 from gateway.shared_state.port import SharedStateChanged, SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.startup_check import remarks_on
-from gateway.shared_state.valkey_connection import slot_of
+from gateway.shared_state.valkey_connection import Node, ValkeyConnection, slot_of
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
 from tests.integration.fleet_world import fleet_of
 from tests.integration.world import dials
@@ -76,6 +77,32 @@ async def test_a_node_that_becomes_silent_when_it_is_asked_for_the_slots(cluster
                         assert await claimed(state, "c-1", "t") is ClaimVerdict.CLAIMED
                         return
                     await asyncio.sleep(0.05)
+
+
+async def test_dead_nodes_do_not_delay_each_other(cluster: list[Server]) -> None:
+    """Of three nodes that the URL names, one is silent, one has ended, and the last one tells the slots.
+
+    Another reading begins with the next node, and tells the same.
+    """
+    ended, silent, alive = Node("127.0.0.1", 1), Node("127.0.0.1", 2), Node("127.0.0.1", cluster[0].port)
+    asked, never = list[Node](), asyncio.Event()
+    primary = StateSettings(parse(url_of(*cluster))).primary("test")
+
+    async def open_any(node: Node) -> ValkeyConnection:
+        asked.append(node)
+        if node == silent:
+            await never.wait()
+        return await primary.open_any(node)
+
+    slots = SlotMap([silent, ended, alive], open_any)
+    async with asyncio.timeout(60):
+        found = await slots.node_of(slot_of("{c-1}"))
+        assert found == Node("127.0.0.1", node_of(cluster, "c-1").port)
+        assert asked == [silent, ended, alive]
+        await asyncio.sleep(REFRESH_EVERY_S)
+        slots.outdated()
+        assert await slots.node_of(slot_of("{c-1}")) == found
+        assert asked[3:5] == [ended, alive]
 
 
 async def test_a_slot_that_moved_is_followed(cluster: list[Server]) -> None:
