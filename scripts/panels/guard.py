@@ -97,5 +97,18 @@ GUARD = Row(
             (Query(f"max by (instance, version) (dial_gateway_guard_rules_info{{{ALL}}})", "{{instance}}"),),
             kind="table",
         ),
+        Panel(
+            "Digests of suppression lists",
+            "none",
+            "Equal where the lists of replicas have the same numbers. Different for long: one of them has "
+            "an older file.",
+            (
+                Query(
+                    f"max by (instance, list) (dial_gateway_guard_list_digest{{{ALL}}})",
+                    "{{instance}} {{list}}",
+                ),
+            ),
+            kind="table",
+        ),
     ),
 )
