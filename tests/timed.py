@@ -7,6 +7,7 @@ is repeated while the others wait (`turns.py`): then only other programs can exc
 """
 
 import gc
+import os
 import sys
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ REAL = (
 BUSY = 0.5
 """Share of a test's time in which a process waited for a processor; above it the machine is busy."""
 PRESSURE = Path("/proc/pressure/cpu")
-"""Linux's figures of processor pressure; `total` is in microseconds."""
+"""Linux's figures of processor pressure; `total` is in microseconds. Some kernels are built without them."""
 
 repeated: list[str] = []
 """Names of the tests that were repeated, once for each repetition."""
@@ -38,8 +39,14 @@ def waited_s(told: str) -> float:
     return int(some.rpartition("total=")[2]) / 1e6
 
 
-def was_busy(waiting_s: float, took_s: float) -> bool:
-    """Return whether the machine was too busy for a failure to count."""
+def was_busy(waiting_s: float | None, took_s: float, runnable: float, processors: int) -> bool:
+    """Return whether the machine was too busy for a failure to count.
+
+    `runnable` is the average number of processes that ran or waited for one of the processors in the last
+    minute. It decides where Linux does not tell for how long processes have waited.
+    """
+    if waiting_s is None:
+        return runnable > processors
     return waiting_s > BUSY * took_s
 
 
@@ -84,17 +91,19 @@ def discard_what_is_open() -> None:
 
 def _try(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[pytest.TestReport], bool]:
     """Run a test once; return its reports, and whether it failed on a busy machine."""
-    began, waited = time.monotonic(), _waited_s()
+    began, before = time.monotonic(), _waited_s()
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    busy = was_busy(_waited_s() - waited, time.monotonic() - began)
+    after, took_s = _waited_s(), time.monotonic() - began
+    waiting_s = None if before is None or after is None else after - before
+    busy = was_busy(waiting_s, took_s, os.getloadavg()[0], os.cpu_count() or 1)
     return reports, busy and any(report.failed for report in reports)
 
 
-def _waited_s() -> float:
+def _waited_s() -> float | None:
     try:
         return waited_s(PRESSURE.read_text(encoding="ascii"))
-    except (OSError, StopIteration):  # an old kernel, or another system: every failure counts
-        return 0.0
+    except (OSError, StopIteration):
+        return None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,11 +13,13 @@ TOLD = "some avg10=97.88 avg60=97.53 avg300=97.64 total=3478039818\nfull avg10=0
 FAILS_TWICE = """
 import gc
 import itertools
+import os
 import socket
 import pytest
 from tests import timed
 
-timed._waited_s = itertools.count(0.0, {waiting_s}).__next__
+timed._waited_s = {waited_s}
+os.getloadavg = lambda: ({runnable}, 0.0, 0.0)
 tries = []
 
 @pytest.fixture
@@ -39,14 +41,17 @@ def test_the_end():
 """
 
 
-def ran(folder: Path, *options: str, busy: bool, **marks: str) -> str:
+def ran(folder: Path, *options: str, busy: bool, pressure: bool = True, **marks: str) -> str:
     """Run a test that fails twice and then passes in each folder, marked as given for it.
 
-    The machine is said to be busy or not.
+    The machine is said to be busy or not, by its figures of processor pressure or, without them, by the
+    number of its runnable processes.
     """
+    step_s, runnable = (1000.0, 1e6) if busy else (0.0, 0.0)
+    waited_s = f"itertools.count(0.0, {step_s}).__next__" if pressure else "lambda: None"
     for place, mark in marks.items():
         (folder / place).mkdir()
-        code = FAILS_TWICE.format(waiting_s=1000.0 if busy else 0.0, mark=mark, place=place)
+        code = FAILS_TWICE.format(waited_s=waited_s, runnable=runnable, mark=mark, place=place)
         (folder / place / f"test_{place}.py").write_text(code)
     (folder / "conftest.py").write_text(
         "pytest_plugins = ['tests.timed', 'tests.turns']\n"
@@ -83,8 +88,14 @@ def test_how_often_it_is_tried_on_a_busy_machine(tmp_path: Path) -> None:
     assert "x unit/" not in said
 
 
-def test_it_is_tried_once_on_a_quiet_machine(tmp_path: Path) -> None:
-    said = ran(tmp_path, busy=False, integration="timed")
+def test_how_often_it_is_tried_without_figures_of_pressure(tmp_path: Path) -> None:
+    said = ran(tmp_path, busy=True, pressure=False, integration="timed")
+    assert "integration tries: 3" in said, said
+
+
+@pytest.mark.parametrize("pressure", [True, False])
+def test_it_is_tried_once_on_a_quiet_machine(tmp_path: Path, *, pressure: bool) -> None:
+    said = ran(tmp_path, busy=False, pressure=pressure, integration="timed")
     assert "integration tries: 1" in said, said
     assert "passed" not in said
 
@@ -102,4 +113,10 @@ def test_what_linux_tells() -> None:
 
 @pytest.mark.parametrize(("waiting_s", "busy"), [(0.0, False), (4.9, False), (5.1, True)])
 def test_when_a_machine_is_busy(waiting_s: float, *, busy: bool) -> None:
-    assert timed.was_busy(waiting_s, took_s=10.0) is busy
+    assert timed.was_busy(waiting_s, took_s=10.0, runnable=4.0, processors=4) is busy
+    assert timed.was_busy(waiting_s, took_s=10.0, runnable=4.1, processors=4) is busy
+
+
+@pytest.mark.parametrize(("runnable", "busy"), [(0.0, False), (4.0, False), (4.1, True)])
+def test_when_a_machine_without_figures_of_pressure_is_busy(runnable: float, *, busy: bool) -> None:
+    assert timed.was_busy(None, took_s=10.0, runnable=runnable, processors=4) is busy
