@@ -73,13 +73,15 @@ def make_replica(
     now: Callable[[], float],
     live: Callable[[], Sequence[str]],
     limits: Limits,
+    again_after_s: float = 0.25,
 ) -> Replica:
-    """Make a replica on a clock; `run` runs it."""
+    """Make a replica on a clock; `run` runs it. Questions are asked again after `again_after_s`."""
     rng, telemetry = random.Random(1), telemetry_with()
     engine = Engine(limits, rng, fleet_member=name)
     assert engine.fleet_ledger is not None
     sender = RetryingSender(connect, telemetry, now, rng, _no_pause)
-    claims = Claims(state, engine.fleet_ledger, name, live, now, limits.replay_window_s, b"key")
+    ledger, window_s = engine.fleet_ledger, limits.replay_window_s
+    claims = Claims(state, ledger, name, live, now, window_s, b"key", again_after_s=again_after_s)
     dispatcher = Dispatcher(engine, sender, telemetry, now, claims=claims)
     return Replica(dispatcher, engine, claims, now() + 600.0)
 
