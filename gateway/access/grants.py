@@ -48,7 +48,7 @@ class AccessControl:
         identified = identify(evidence, self._trusted, self._names_in)
         caller = Caller(
             identified.identity,
-            identified.identity or evidence.peer,
+            identified.identity or evidence.readable_peer,
             identified.identity or host,
             identified.by_proxy,
         )

@@ -26,13 +26,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class CallerEvidence(NamedTuple):
     """The facts about a call from which its caller is identified: peer, certificate names, and header.
 
-    `peer` has gRPC's format: `ipv4:10.0.0.7:50514`.
+    `peer` has gRPC's format: `ipv4:10.0.0.7:50514`, `ipv6:%5B2001:db8::7%5D:50514`.
     """
 
     peer: str
     uris: Sequence[str] = ()
     dns: Sequence[str] = ()
     forwarded: Sequence[str] = ()
+
+    @property
+    def readable_peer(self) -> str:
+        """The peer for people: gRPC escapes the brackets of an IPv6 address."""
+        return unquote(self.peer)
 
 
 class Names(NamedTuple):

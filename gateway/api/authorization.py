@@ -5,7 +5,7 @@ from typing import Any, NoReturn, Protocol
 
 from gateway.access.actions import CampaignRight, NumberRight
 from gateway.access.grants import AccessControl, Caller
-from gateway.access.identity import HEADER, CallerEvidence
+from gateway.access.identity import HEADER, CallerEvidence, address_of
 from gateway.access.policy import Grant
 from gateway.access.refusal import AccessRefusal
 from gateway.api.wire.status_details import Abortable, ErrorReason, end_call
@@ -39,8 +39,8 @@ class CallContext(Abortable, Protocol):
 
 def host_of(peer: str) -> str:
     """Return the host of a gRPC peer such as `ipv4:10.0.0.7:50514`; other peers are hosts by themselves."""
-    scheme, _, address = peer.partition(":")
-    return address.rpartition(":")[0] if scheme in {"ipv4", "ipv6"} else peer
+    address = address_of(peer)
+    return peer if address is None else str(address)
 
 
 def actor_of(caller: Caller) -> Actor:

@@ -45,6 +45,12 @@ def test_callers_by_identity_else_by_host(access_control: AccessControl) -> None
     assert (unknown.identity, unknown.name, unknown.key) == (None, PEER, "192.0.2.7")
 
 
+def test_an_ipv6_peer_is_named_as_people_write_it(access_control: AccessControl) -> None:
+    """gRPC escapes the brackets; logs, audit events and listings show them."""
+    caller = access_control.caller(CallerEvidence("ipv6:%5B2001:db8::7%5D:999"), "2001:db8::7")
+    assert caller.name == "ipv6:[2001:db8::7]:999"
+
+
 def test_grants(access_control: AccessControl) -> None:
     grant = access_control.grant(access_control.caller(CallerEvidence(PEER, [BILLING]), "h"))
     assert isinstance(grant, Grant)

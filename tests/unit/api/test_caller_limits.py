@@ -12,13 +12,14 @@ from gateway.api.caller_limits import CallerLimit, CallerLimits
     ("peer", "host"),
     [
         ("ipv4:10.0.0.7:50514", "10.0.0.7"),
-        ("ipv6:%5B::1%5D:50514", "%5B::1%5D"),
+        ("ipv6:%5B2001:DB8::1%5D:50514", "2001:db8::1"),
+        ("ipv6:%5B::ffff:10.0.0.7%5D:50514", "10.0.0.7"),
         ("unix:/run/gateway.sock", "unix:/run/gateway.sock"),
         ("", ""),
     ],
 )
 def test_the_host_of_a_peer(peer: str, host: str) -> None:
-    """All connections of a host are one caller. A peer without a host is a caller of its own."""
+    """All connections of a host are one caller, over IPv4 and IPv6. Other peers are callers of their own."""
     assert host_of(peer) == host
 
 
