@@ -15,6 +15,7 @@ from gateway.api.health import BoundedHealth
 from gateway.api.method_handlers import SERVICE as CAMPAIGN_SERVICE
 from gateway.api.tls import server_credentials
 from gateway.api.wire.incoming import MESSAGE_BYTES
+from gateway.runtime.open_files import LARGEST
 
 LISTEN_SETTING = "DIAL_GATEWAY_LISTEN"
 SERVICES = (
@@ -84,7 +85,8 @@ class Keepalive:
 class GrpcServer:
     """A grpc.aio server with `grpc.health.v1` and the services of its `handlers`.
 
-    With a `pair` it uses TLS, and requires client certificates if the pair has a CA for them.
+    With a `pair` it uses TLS, and requires client certificates if the pair has a CA for them. It closes new
+    connections at once while it has `connections`.
     """
 
     def __init__(
@@ -94,12 +96,16 @@ class GrpcServer:
         keepalive: Keepalive | None = None,
         pair: Reloaded[KeyPair] | None = None,
         caller_streams: int = 2000,
+        connections: int = LARGEST,
     ) -> None:
         self._pair = pair
         self._listen = listen
         times = (keepalive or Keepalive()).options()
-        streams = ("grpc.max_concurrent_streams", caller_streams + FURTHER_CALLS)
-        self._server = grpc.aio.server(options=(*OPTIONS, *times, streams))
+        limits = (
+            ("grpc.max_concurrent_streams", caller_streams + FURTHER_CALLS),
+            ("grpc.max_allowed_incoming_connections", connections),
+        )
+        self._server = grpc.aio.server(options=(*OPTIONS, *times, *limits))
         self._health = BoundedHealth()
         self._server.add_generic_rpc_handlers(tuple(handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from gateway import settings, telemetry
 from gateway.app import Gateway
 from gateway.cli.aws_region import region_of_environment
 from gateway.cli.process import serve
-from gateway.composition.part_settings import directory_of
+from gateway.composition.part_settings import connections_of, directory_of
 from gateway.connect.api_versions import ApiName
 from gateway.connect.campaign_lists import AwsCampaignLister
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, AccessKeys, chain_of
@@ -24,6 +24,7 @@ from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.fleet.fleet import FleetSetup
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.open_files import open_files_limit, raise_limit
 from gateway.shared_state.address import SETTING
 from gateway.shared_state.port import SharedStateRefused
 
@@ -43,13 +44,25 @@ def run(chosen: settings.Settings, warnings: Iterable[str], simulated: "Simulato
     logs.configure(chosen.log_level, chosen.log_format)
     logs.capture_core()
     logs.watch_process()
-    for warning in warnings:
+    raise_limit()
+    for warning in (*warnings, *_few_files(chosen)):
         log.warning(warning)
     try:
         traces = telemetry.telemetry_from(os.environ, chosen.metrics_campaigns, chosen.metrics_callers)
     except telemetry.TelemetryError as error:
         raise settings.SettingsError(str(error)) from error
     return asyncio.run(serve_and_end(chosen, traces, simulated))
+
+
+def _few_files(chosen: settings.Settings) -> Iterator[str]:
+    """Yield a warning if callers cannot have a connection for each stream that they may open."""
+    files = open_files_limit()
+    connections = connections_of(chosen, files)
+    if connections < chosen.stream_limit:
+        yield (
+            f"the limit of open files is {files}, which leaves callers {connections} connections, fewer than "
+            f"the {chosen.stream_limit} streams of DIAL_GATEWAY_STREAM_LIMIT: raise it (`ulimit -Hn`)"
+        )
 
 
 async def serve_and_end(

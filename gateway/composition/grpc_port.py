@@ -15,8 +15,9 @@ from gateway.api.streams import StreamLimits
 from gateway.composition.basis import Basis
 from gateway.composition.campaign_views import CampaignViews
 from gateway.composition.guard import GuardParts
-from gateway.composition.part_settings import stream_limits_of
+from gateway.composition.part_settings import connections_of, stream_limits_of
 from gateway.composition.replica import Replica
+from gateway.runtime.open_files import open_files_limit
 
 
 class GrpcPort(NamedTuple):
@@ -57,7 +58,14 @@ def grpc_port_of(
         *Reflection(authorizer).handlers(),
     )
     keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
-    server = GrpcServer(handlers, settings.listen, keepalive, access.pair, limits.caller_streams)
+    server = GrpcServer(
+        handlers,
+        settings.listen,
+        keepalive,
+        access.pair,
+        limits.caller_streams,
+        connections_of(settings, open_files_limit()),
+    )
     return GrpcPort(dial_requests, campaigns, server)
 
 

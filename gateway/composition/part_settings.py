@@ -3,13 +3,19 @@
 from gateway.access.errors import AccessError
 from gateway.access.key_pair import files_of
 from gateway.access.setup import AccessFiles
+from gateway.admin.connections import LIMIT as ADMIN_CONNECTIONS
 from gateway.api.streams import StreamLimits
 from gateway.compliance.number_hash import NumberHash
 from gateway.control.guard_keeper import GuardPaths
 from gateway.control.suppression_file import SETTING, SuppressionFile
 from gateway.core.limits import Limits
 from gateway.directory.directory import CampaignDirectory
+from gateway.runtime.open_files import left_for_callers
 from gateway.settings import Settings
+
+OWN_FILES = 128
+"""Open files besides connections of callers, of the admin port and for calls: connections to the shared state
+and to collectors, files that are read, the audit trail, pipes."""
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -39,6 +45,12 @@ def stream_limits_of(settings: Settings) -> StreamLimits:
         max_age_s=settings.stream_max_age or None,
         grace_s=settings.drain_grace,
     )
+
+
+def connections_of(settings: Settings, open_files: int) -> int:
+    """Return how many connections callers may have, if the process may open so many files."""
+    own = OWN_FILES + ADMIN_CONNECTIONS + settings.max_concurrent_calls
+    return left_for_callers(open_files, own)
 
 
 def access_files_of(settings: Settings) -> AccessFiles:

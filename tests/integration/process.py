@@ -32,6 +32,7 @@ class Served:
     process: preloaded.Process
     channel: grpc.aio.Channel | None = None
     simulator: str = ""
+    port: int = 0
     admin_port: int = 0
     said: bytearray = field(default_factory=bytearray)
 
@@ -98,8 +99,8 @@ class Served:
         found, admin = self._address(), self._admin()
         assert found, self.said.decode()
         assert admin, self.said.decode()
-        self.simulator, self.admin_port = found[2], int(admin[1])
-        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{found[1]}")
+        self.port, self.simulator, self.admin_port = int(found[1]), found[2], int(admin[1])
+        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{self.port}")
 
     def _admin(self) -> re.Match[str] | None:
         return _ADMIN.search(self.said.decode(errors="replace"))
