@@ -18,11 +18,15 @@ from tests.faults.processes import OBJECTS_FILE
 INSPECTED = "tests.faults.soak.inspected"
 
 
+def object_types() -> Counter[str]:
+    """Return how many objects of each type the garbage collector knows."""
+    return Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+
+
 def _write_objects(*_: object) -> None:
-    counts = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
     file = Path(os.environ[OBJECTS_FILE])
     written = file.with_suffix(".written")
-    document = {"types": counts, "blocks": sys.getallocatedblocks()}
+    document = {"types": object_types(), "blocks": sys.getallocatedblocks()}
     written.write_text(json.dumps(document), encoding="utf-8")
     written.replace(file)
 

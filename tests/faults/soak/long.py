@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.fleet.settlements import RECENT_S
 from tests.faults.bars import Check, Finding, found
 from tests.faults.callers import SteadyCaller
 from tests.faults.fleet import (
@@ -25,10 +26,10 @@ from tests.faults.fleet import (
     partitioned,
     replaced,
 )
-from tests.faults.fleet_world import fleet_world
+from tests.faults.fleet_world import GATEWAYS, fleet_world
 from tests.faults.soak.failures import Failures
 from tests.faults.soak.fleet import LONGEST_S, when_connected
-from tests.faults.soak.growth import Growth, ProcessFigures, store_figures
+from tests.faults.soak.growth import RESULTS, TOKENS, Growth, ProcessFigures, store_figures
 from tests.faults.soak.identities import Identities
 from tests.faults.soak.inspected import INSPECTED
 from tests.faults.soak.load import Load
@@ -191,7 +192,8 @@ async def _under_load(
     left = _left(idle, await watch.look())
     warm_up_s = WARM_UP_SHARE * duration_s
     watched = watch.growths if duration_s >= LONG_S else []
-    sizes = [check for growth in watched for check in growth.checks(warm_up_s, duration_s)]
+    bounds = _bounds(rate)
+    sizes = [check for growth in watched for check in growth.checks(warm_up_s, duration_s, bounds)]
     suspects = [
         f"{growth.name}: {name}: {before:,} -> {after:,}"
         for growth in watched
@@ -202,6 +204,15 @@ async def _under_load(
     return LongSoak(
         found(title, world.verdict(), *sizes, growing, *left), watch.growths, suspects, faults.seen
     )
+
+
+def _bounds(rate: float) -> Mapping[str, float]:
+    """Return the highest medians of the figures that follow the load.
+
+    A gateway cannot remember more than all requests of the time for which it remembers them.
+    """
+    per_s = rate + STEADY_PER_S * GATEWAYS
+    return {TOKENS: per_s * REPLAY_WINDOW_S, RESULTS: 2 * per_s * RECENT_S}
 
 
 class Watch:
