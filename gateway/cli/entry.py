@@ -21,11 +21,28 @@ KILLED = 128
 def main() -> int:
     """Install signal handlers, then run the command line; return its exit code."""
     listen(sys.argv[1:])
+    open_standard_files()
     if sys.argv[1:2] == ["serve"]:
         gc.disable()  # until `configure_collector`: all that is imported stays
     from gateway.cli import main  # slow
 
     return main.main()
+
+
+def open_standard_files() -> None:
+    """Open the null device as each standard file that is closed, as some supervisors leave them.
+
+    Otherwise the first connections would get these numbers, and with them the lines of the log.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def listen(arguments: list[str]) -> None:
