@@ -98,6 +98,7 @@ def fleet_setup_of(
         fingerprint_key=key,
         ended=state.ended,
         start=start,
+        tasks=state.tasks,
         again_after_s=settings.shared_state_timeout,
         tls=reached.tls,
     )

@@ -156,7 +156,10 @@ class AccessKeys:
             if wait_s > 0:
                 self._ended.wait(min(wait_s, self._longest_sleep_s))
             else:
-                self._attempt()
+                try:
+                    self._attempt()
+                except Exception as error:  # noqa: BLE001 - a thread that ends would renew nothing any more
+                    self._failed(f"{type(error).__name__} when asking for them")
 
     def _attempt(self) -> None:
         """Ask once in another thread, since the source may hang."""
@@ -167,7 +170,13 @@ class AccessKeys:
             self._failed("the source of the credentials does not answer")
             return
         done = threading.Event()
-        threading.Thread(target=self._ask, args=(done,), name="credentials-look", daemon=True).start()
+        asking = threading.Thread(target=self._ask, args=(done,), name="credentials-look", daemon=True)
+        try:
+            asking.start()
+        except RuntimeError:  # the system gives no further thread
+            with self._lock:
+                self._hanging -= 1
+            raise
         if not done.wait(self._longest_attempt_s):
             self._failed("the source of the credentials does not answer")
 

@@ -24,9 +24,10 @@ class FleetSetup:
 
     `fingerprint_key` is the secret key of fingerprints; if it is None, the fleet makes one. `ended` finds out
     which lost replicas have ended; without it, their part of the quota stays reserved. `start` begins to
-    connect, and takes what to call when the shared state is there again after an outage. Beats, claims and
-    look-ups without a reply are sent again after `again_after_s`. `tls` are the certificates for new
-    connections, which are read again when their files change.
+    connect, and takes what to call when the shared state is there again after an outage. `tasks` returns what
+    the shared state needs to run until the gateway shuts down. Beats, claims and look-ups without a reply are
+    sent again after `again_after_s`. `tls` are the certificates for new connections, which are read again
+    when their files change.
     """
 
     state: SharedState
@@ -36,6 +37,7 @@ class FleetSetup:
     fingerprint_key: bytes | None = None
     ended: Ended | None = None
     start: Callable[[Callable[[], None]], None] = lambda _: None
+    tasks: Callable[[], list[Coroutine[None, None, None]]] = list
     again_after_s: float = 0.25
     tls: Reloaded[ClientTls] | None = None
 
@@ -56,6 +58,7 @@ class Fleet:
     ) -> None:
         self.state = setup.state
         self._start = setup.start
+        self._tasks_of_state = setup.tasks
         self._member = member
         self.claims = claims
         self.control = control
@@ -67,8 +70,8 @@ class Fleet:
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """Return what must run until the gateway shuts down."""
-        member = self._member
-        return [member.run(), member.show_life(), self.claims.run(), self.suppressions.run()]
+        member, of_state = self._member, self._tasks_of_state()
+        return [member.run(), member.show_life(), self.claims.run(), self.suppressions.run(), *of_state]
 
     async def leave(self) -> None:
         """Write the last settlements, and leave the fleet, as far as the shared state answers."""

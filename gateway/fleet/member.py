@@ -14,6 +14,7 @@ from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.core.quota.pause_watch import SIGN_EVERY_S
 from gateway.fleet.beat_pace import BeatPace
 from gateway.fleet.beat_protocols import CampaignConditions, ControlExchange, Ticks
+from gateway.runtime.supervision import trace_of
 from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
 from gateway.telemetry import FleetFigures
 
@@ -202,7 +203,10 @@ class FleetMember:
 
     async def _look(self) -> None:
         if self._ended is not None:
-            self._gone = await self._ended(self._ticks.members)
+            try:
+                self._gone = await self._ended(self._ticks.members)
+            except Exception as bug:  # noqa: BLE001 - the next look may succeed
+                log.error("looking for replicas that have ended met a bug:\n%s", trace_of(bug))
 
     # --- state ------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ only: the text of a library's error, and the values in a traceback, may contain 
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -75,6 +75,19 @@ class Supervisor:
                 self.report(bug)
 
         return guard
+
+
+async def kept_up(begin: Callable[[], Coroutine[None, None, None]], what: str, pause_s: float) -> None:
+    """Run work that must not end, until cancelled. After a bug it is begun again, `pause_s` seconds later.
+
+    It is for work whose bugs may come from what another process has sent, so that they must not end this one.
+    """
+    while True:
+        try:
+            await begin()
+        except Exception as bug:  # noqa: BLE001 - whatever it is, the work goes on
+            log.error("%s met a bug, and begins again:\n%s", what, trace_of(bug))
+        await asyncio.sleep(pause_s)
 
 
 def trace_of(error: BaseException) -> str:

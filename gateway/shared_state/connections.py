@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from gateway.runtime.supervision import trace_of
 from gateway.shared_state.commands.script_call import Reply
 from gateway.shared_state.port import (
     HandshakeFailed,
@@ -66,8 +67,7 @@ class Connections:
 
     def start(self) -> None:
         """Begin to connect."""
-        ended = self._restoring is None or self._restoring.done()  # done: it met a bug
-        if ended and not self._closed:
+        if self._restoring is None and not self._closed:
             self._restoring = asyncio.create_task(self._restore(), name="shared state: connecting")
 
     async def run(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
@@ -164,6 +164,8 @@ class Connections:
                 if str(problem) != str(self._problem):
                     log.debug("no connection to the shared state: %s", problem)
                 self._problem = problem
+            except Exception as bug:  # noqa: BLE001 - whatever a reply causes, it is tried again
+                log.error("connecting to the shared state met a bug:\n%s", trace_of(bug))
             else:
                 break
             longest_s = LONGEST_PAUSE_S * (5 if isinstance(self._problem, SharedStateRefused) else 1)

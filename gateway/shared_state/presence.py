@@ -8,12 +8,16 @@ connection, and may still make calls.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from gateway.core.fleet.messages import Member
+from gateway.runtime.supervision import trace_of
 from gateway.shared_state.commands.script_call import Reply
 from gateway.shared_state.port import SharedStateError
 from gateway.shared_state.valkey_connection import Command, ServerError, ValkeyConnection
+
+log = logging.getLogger(__name__)
 
 PING_EVERY_S = 5.0
 """Seconds between two pings, so that a server does not close the connection as idle."""
@@ -40,12 +44,18 @@ class Presence:
     """
 
     def __init__(
-        self, open_one: Callable[[], Awaitable[ValkeyConnection]], run: Run, name: str, member: str
+        self,
+        open_one: Callable[[], Awaitable[ValkeyConnection]],
+        run: Run,
+        name: str,
+        member: str,
+        ping_every_s: float = PING_EVERY_S,
     ) -> None:
         self._open = open_one
         self._run = run
         self._name = name
         self._member = member
+        self._ping_every_s = ping_every_s
         self._move = asyncio.Event()
         self._seen: dict[str, str] = {}
         self._lost_since: dict[str, float] = {}
@@ -85,10 +95,14 @@ class Presence:
 
     async def _ping(self, connection: ValkeyConnection) -> None:
         """Ping without a time limit, which would close the connection of a process that lives."""
-        with contextlib.suppress(SharedStateError):
+        try:
             while True:
-                await asyncio.sleep(PING_EVERY_S)
+                await asyncio.sleep(self._ping_every_s)
                 await connection.run([("PING",)])
+        except SharedStateError:
+            pass
+        except Exception as bug:  # noqa: BLE001 - a connection that is not pinged must be replaced
+            log.error("a ping of the shared state met a bug:\n%s", trace_of(bug))
         self._move.set()
 
     # --- the others -------------------------------------------------------------------------------

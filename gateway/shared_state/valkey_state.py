@@ -6,12 +6,13 @@ the layout before it writes anything. No operation is repeated here, and each en
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.fleet.contacts import Contact, ContactCount, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Member, Settlement, TokenRecord
 from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
+from gateway.runtime.supervision import kept_up
 from gateway.shared_state.address import Address
 from gateway.shared_state.cluster import ClusterRoute, SlotMap
 from gateway.shared_state.commands import conditions, contacts, control, ledger, suppressions, tick
@@ -37,6 +38,8 @@ SHORTEST_OPEN_S = 1.0
 """Seconds to connect and log in, at least; otherwise four times the time limit of an operation."""
 SENTINELS_EVERY_S = 1.0
 """Seconds between two questions to Sentinels whether the primary is still the same."""
+AGAIN_S = 1.0
+"""Seconds after a bug until its work begins again."""
 CLOSING_TURNS = 10
 """Turns of the event loop in which cancelled tasks end and closed connections release their sockets."""
 CLIENT_NAME = "dial-gateway:"
@@ -95,7 +98,6 @@ class ValkeyState:
         self._beats, self._ledger, self._others = self._runners
         self._presence = Presence(self._open_fleet_node, self._at_fleet_node, CLIENT_NAME, member)
         self._watch = StoreWatch()
-        self._tasks: list[asyncio.Task[None]] = []
 
     def _route(
         self, open_node: OpenNode, timeout_s: float, most: int, returned: Callable[[], None] = lambda: None
@@ -108,19 +110,19 @@ class ValkeyState:
     # --- lifetime ---------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to connect, and show the other replicas that this one lives."""
+        """Begin to connect."""
         for runner in self._runners:
             runner.route.start()
-        self._tasks.append(asyncio.create_task(self._presence.keep(), name="shared state: presence"))
+
+    def tasks(self) -> list[Coroutine[None, None, None]]:
+        """Return what must run until `close`. It shows the other replicas that this one lives."""
+        tasks = [kept_up(self._presence.keep, "what shows that this replica lives", AGAIN_S)]
         if self._primary.address.kind == "sentinel":
-            watch = self._watch_sentinels()
-            self._tasks.append(asyncio.create_task(watch, name="shared state: Sentinels"))
+            tasks.append(kept_up(self._watch_sentinels, "what watches the Sentinels", AGAIN_S))
+        return tasks
 
     async def close(self) -> None:
-        """Close all connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Close all connections. The tasks are cancelled before."""
         for runner in self._runners:
             runner.route.close()
         if self._slots is not None:
@@ -133,7 +135,7 @@ class ValkeyState:
         self.returned()
 
     async def _watch_sentinels(self) -> None:
-        """Leave a server that is not the primary any more, even if it answers."""
+        """Leave a server that is not the primary any more, even if it answers; until cancelled."""
         while True:
             await asyncio.sleep(SENTINELS_EVERY_S)
             before = self._primary.node

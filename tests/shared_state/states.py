@@ -1,5 +1,6 @@
 """The shared state of one replica over a real server, for tests."""
 
+import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -36,9 +37,13 @@ async def state_at(
     access = access or ServerAccess(database=address.database)
     state = ValkeyState(StateSettings(address, access, timeout_s=timeout_s), member)
     state.start()
+    tasks = [asyncio.create_task(work) for work in state.tasks()]
     try:
         yield state
     finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await state.close()
 
 

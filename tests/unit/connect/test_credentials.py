@@ -47,6 +47,34 @@ def test_fixed_credentials() -> None:
     assert (keys.usable, keys.in_words, keys.frozen().access_key) == (True, "found", "key")
 
 
+def test_a_machine_without_a_free_thread_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that renews goes on, however often a further one cannot be started."""
+    refused = [RuntimeError("can't start new thread")] * (MAX_HANGING + 2)
+    start = threading.Thread.start
+
+    def start_if_free(thread: threading.Thread) -> None:
+        if thread.name == "credentials-look" and refused:
+            raise refused.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_if_free)
+    with started(lambda: Credentials("key", "secret"), now=Hurried().now) as keys:
+        until(lambda: keys.usable)
+        assert not refused
+
+
+class Hurried:
+    """A clock on which a minute passes at each look, so that pauses end at once."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def now(self) -> float:
+        """Return the time."""
+        self._now += 60.0
+        return self._now
+
+
 def test_none_at_first() -> None:
     """Signing fails without credentials, and uses them as soon as they are available."""
     there: list[Credentials] = []

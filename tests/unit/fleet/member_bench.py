@@ -40,6 +40,7 @@ class Bench:
     members: Sequence[Member] = (HERE,)
     differing: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    bugs: list[Exception] = field(default_factory=list)
     solo: bool = False
     name_taken: bool = False
     granted: int = 0
@@ -72,6 +73,8 @@ class Bench:
         return BeatReply(tick, ControlReply(0, 0, None))
 
     async def ended(self, members: Sequence[Member]) -> tuple[str, ...]:
+        if self.bugs:
+            raise self.bugs.pop()
         return self.gone
 
     # --- permits ----------------------------------------------------------------------------------

@@ -135,6 +135,14 @@ async def test_members_that_have_ended_are_reported_with_the_next_beat(bench: Be
 
 
 @on_virtual_time
+async def test_a_look_for_ended_members_that_meets_a_bug_is_followed_by_others(bench: Bench) -> None:
+    bench.members = (HERE, replace(OTHER, lost=True))
+    bench.gone, bench.bugs = (OTHER.member,), [ZeroDivisionError()]
+    await asyncio.sleep(0.5)
+    assert [beat.tick.gone for beat in bench.sent] == [(), (), (OTHER.member,)]
+
+
+@on_virtual_time
 async def test_a_replica_that_leaves_says_so_and_sends_no_beat_after_it(bench: Bench) -> None:
     await asyncio.sleep(0.1)
     await bench.member.leave()

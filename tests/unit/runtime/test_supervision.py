@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from gateway.core.errors import CampaignNotRunning
-from gateway.runtime.supervision import Supervisor, TaskEnded, trace_of
+from gateway.runtime.supervision import Supervisor, TaskEnded, kept_up, trace_of
 
 SECRET = "+12065550123"
 
@@ -79,3 +79,31 @@ def test_errors_that_cause_each_other_end() -> None:
     first, second = ValueError(), KeyError()
     first.__cause__, second.__cause__ = second, first
     assert trace_of(first).count("builtins.") == 2
+
+
+async def test_work_that_is_kept_up_begins_again_after_a_bug(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says where the bug was, and not what a foreign error says. A plain end is followed too."""
+    ends: list[BaseException | None] = [KeyError(SECRET), None, ZeroDivisionError()]
+    begun, last = 0, asyncio.Event()
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        if not ends:
+            last.set()
+            await asyncio.Event().wait()
+        if (error := ends.pop(0)) is not None:
+            raise_it(error)
+
+    task = asyncio.create_task(kept_up(work, "a watch", 0.0))
+    async with asyncio.timeout(60):
+        await last.wait()
+    assert (begun, task.done()) == (4, False)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert all(line.startswith("a watch met a bug, and begins again:") for line in said)
+    assert "KeyError" in said[0]
+    assert SECRET not in said[0]
