@@ -269,6 +269,29 @@ def _guard() -> k8s.Schema:
 
 
 def _network() -> dict[str, k8s.Schema]:
+    return {
+        "service": _service(),
+        "adminPort": k8s.PORT,
+        "ingress": _ingress(),
+        "httpRoute": _http_route(),
+        "networkPolicy": _network_policy(),
+    }
+
+
+def _service() -> k8s.Schema:
+    return _group(
+        "nodePort",
+        type=k8s.one_of("ClusterIP", "NodePort", "LoadBalancer"),
+        port=k8s.PORT,
+        nodePort=k8s.nullable(k8s.integer(1, 65535)),
+        loadBalancerClass={"anyOf": [{"const": ""}, k8s.LABEL_KEY]},
+        loadBalancerSourceRanges=k8s.listed(k8s.CIDR),
+        externalTrafficPolicy=k8s.one_of("", "Cluster", "Local"),
+        annotations=k8s.ANNOTATIONS,
+    )
+
+
+def _ingress() -> k8s.Schema:
     path = k8s.fields(
         "path",
         "pathType",
@@ -276,6 +299,16 @@ def _network() -> dict[str, k8s.Schema]:
         pathType=k8s.one_of("Exact", "Prefix", "ImplementationSpecific"),
     )
     host = k8s.fields("host", host=k8s.HOST, paths=k8s.listed(path))
+    return _group(
+        enabled=k8s.SWITCH,
+        className=k8s.NAME,
+        annotations=k8s.ANNOTATIONS,
+        hosts=k8s.listed(host),
+        tls=k8s.listed(k8s.fields(secretName=k8s.NAME, hosts=k8s.listed(k8s.HOST))),
+    )
+
+
+def _http_route() -> k8s.Schema:
     parent = k8s.fields(
         "name",
         name={**k8s.NAME, "minLength": 1},
@@ -285,33 +318,12 @@ def _network() -> dict[str, k8s.Schema]:
         group=k8s.NAME,
         kind=k8s.text("[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?", maxLength=63),
     )
-    return {
-        "service": _group(
-            "nodePort",
-            type=k8s.one_of("ClusterIP", "NodePort", "LoadBalancer"),
-            port=k8s.PORT,
-            nodePort=k8s.nullable(k8s.integer(1, 65535)),
-            loadBalancerClass={"anyOf": [{"const": ""}, k8s.LABEL_KEY]},
-            loadBalancerSourceRanges=k8s.listed(k8s.CIDR),
-            externalTrafficPolicy=k8s.one_of("", "Cluster", "Local"),
-            annotations=k8s.ANNOTATIONS,
-        ),
-        "adminPort": k8s.PORT,
-        "ingress": _group(
-            enabled=k8s.SWITCH,
-            className=k8s.NAME,
-            annotations=k8s.ANNOTATIONS,
-            hosts=k8s.listed(host),
-            tls=k8s.listed(k8s.fields(secretName=k8s.NAME, hosts=k8s.listed(k8s.HOST))),
-        ),
-        "httpRoute": _group(
-            enabled=k8s.SWITCH,
-            annotations=k8s.ANNOTATIONS,
-            parentRefs=k8s.listed(parent, maxItems=32),
-            hostnames=k8s.listed(k8s.HOST, maxItems=16),
-        ),
-        "networkPolicy": _network_policy(),
-    }
+    return _group(
+        enabled=k8s.SWITCH,
+        annotations=k8s.ANNOTATIONS,
+        parentRefs=k8s.listed(parent, maxItems=32),
+        hostnames=k8s.listed(k8s.HOST, maxItems=16),
+    )
 
 
 def _network_policy() -> k8s.Schema:

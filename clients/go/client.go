@@ -45,17 +45,8 @@ func New(target string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialOptions, err := config.dialOptions()
-	if err != nil {
+	if err := config.checkConnection(target); err != nil {
 		return nil, err
-	}
-	// This finds an invalid target now, not at the first call.
-	conn, err := grpc.NewClient(target, dialOptions...)
-	if err != nil {
-		return nil, fmt.Errorf("dialgateway: target: %w", err)
-	}
-	if err := conn.Close(); err != nil {
-		return nil, fmt.Errorf("dialgateway: target: %w", err)
 	}
 	ctx, closeCalls := context.WithCancelCause(context.Background())
 	return &Client{
@@ -77,6 +68,23 @@ func New(target string, opts ...Option) (*Client, error) {
 		closeCalls:  closeCalls,
 		chunkLinger: chunkLinger,
 	}, nil
+}
+
+// checkConnection finds an invalid target, and files of TLS that cannot be used,
+// before the first call.
+func (c *config) checkConnection(target string) error {
+	options, err := c.dialOptions()
+	if err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(target, options...)
+	if err != nil {
+		return fmt.Errorf("dialgateway: target: %w", err)
+	}
+	if err := conn.Close(); err != nil {
+		return fmt.Errorf("dialgateway: target: %w", err)
+	}
+	return nil
 }
 
 // Close closes the connection. Calls that are not finished end with [ErrClosed].

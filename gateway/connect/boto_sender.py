@@ -81,13 +81,7 @@ class BotoConnect(AwsSender):
         sign_by(self._clock, self._client, self._aws.credentials)
         self._put_call = getattr(self._client, self._api.put_method)
         self._resolver = Resolver(look_up)
-        self._transport = Transport(
-            self.endpoint,
-            ca_bundle=self._aws.ca_bundle,
-            connect_timeout_s=connect_timeout_s(timeout_s),
-            read_timeout_s=timeout_s,
-            connections=(1 + SPARE) * threads + STATE_THREADS,
-        )
+        self._transport = self._new_transport(threads, timeout_s)
         for operation in (self._api.put_operation, STATES_OPERATION):
             event = f"before-send.{self._api.service}.{operation}"
             self._client.meta.events.register(event, self._transport.send)
@@ -96,6 +90,15 @@ class BotoConnect(AwsSender):
         self._timeout_s = timeout_s
         if keys is None:  # others are started by their owner, once nothing else can prevent the start
             self._keys.start(FIRST_CREDENTIALS_S)
+
+    def _new_transport(self, threads: int, timeout_s: float) -> Transport:
+        return Transport(
+            self.endpoint,
+            ca_bundle=self._aws.ca_bundle,
+            connect_timeout_s=connect_timeout_s(timeout_s),
+            read_timeout_s=timeout_s,
+            connections=(1 + SPARE) * threads + STATE_THREADS,
+        )
 
     @property
     def hanging_threads(self) -> int:

@@ -93,38 +93,34 @@ def assemble(
 ) -> CoreParts:
     """Return the parts of a core; `Engine` explains the arguments."""
     backlog = _backlog(limits, rng)
-    outstanding, scheduler = backlog.outstanding, backlog.scheduler
-    flow, slices = backlog.flow, backlog.slices
-    notices, expiry, guarding = backlog.notices, backlog.expiry, backlog.guarding
-    policy = VerdictPolicy(limits.max_attempts, rng)
-    completion = Completion(outstanding, scheduler, flow, notices, policy, expiry, slices, guarding)
+    completion = _completion(limits, rng, backlog)
     ledger, shared_conditions = _fleet_parts(fleet_member, backlog, completion)
     permits, fleet_permits = _call_permits(limits, backlog, completion, fleet_quota)
     permit_wait, statistics = PermitWait(), Statistics(campaign_problem=campaign_problem)
     return CoreParts(
         outbox=backlog.outbox,
-        outstanding=outstanding,
-        holds=flow.holds,
-        conditions=flow.conditions,
-        expiry=expiry,
-        scheduler=scheduler,
-        slices=slices,
+        outstanding=backlog.outstanding,
+        holds=backlog.flow.holds,
+        conditions=backlog.flow.conditions,
+        expiry=backlog.expiry,
+        scheduler=backlog.scheduler,
+        slices=backlog.slices,
         departures=backlog.departures,
-        notices=notices,
+        notices=backlog.notices,
         statistics=statistics,
-        operator_actions=OperatorActions(outstanding, scheduler, flow, notices, statistics, slices),
+        operator_actions=_operator_actions(backlog, statistics),
         permit_wait=permit_wait,
-        snapshot_taker=SnapshotTaker(outstanding, scheduler, flow, permits.pacer, permit_wait, expiry),
+        snapshot_taker=_snapshot_taker(backlog, permits.pacer, permit_wait),
         completion=completion,
         admission=_admission(limits, backlog, campaign_problem, takes_channels, ledger),
-        draining=Draining(outstanding, scheduler, flow.holds, slices, guarding),
+        draining=_draining(backlog),
         pacer=permits.pacer,
         calls=permits.calls,
         permits=permits,
         fleet_permits=fleet_permits,
         fleet_ledger=ledger,
         shared_conditions=shared_conditions,
-        guarding=guarding,
+        guarding=backlog.guarding,
     )
 
 
@@ -137,6 +133,37 @@ def _backlog(limits: Limits, rng: random.Random) -> _Backlog:
     departures = Departures(outstanding, outbox, scheduler, slices)
     guarding = Guarding(outstanding, scheduler, expiry, slices)
     return _Backlog(outbox, outstanding, scheduler, slices, expiry, flow, Notices(), departures, guarding)
+
+
+def _completion(limits: Limits, rng: random.Random, backlog: _Backlog) -> Completion:
+    return Completion(
+        backlog.outstanding,
+        backlog.scheduler,
+        backlog.flow,
+        backlog.notices,
+        VerdictPolicy(limits.max_attempts, rng),
+        backlog.expiry,
+        backlog.slices,
+        backlog.guarding,
+    )
+
+
+def _operator_actions(backlog: _Backlog, statistics: Statistics) -> OperatorActions:
+    return OperatorActions(
+        backlog.outstanding, backlog.scheduler, backlog.flow, backlog.notices, statistics, backlog.slices
+    )
+
+
+def _snapshot_taker(backlog: _Backlog, pacer: Permits, permit_wait: PermitWait) -> SnapshotTaker:
+    return SnapshotTaker(
+        backlog.outstanding, backlog.scheduler, backlog.flow, pacer, permit_wait, backlog.expiry
+    )
+
+
+def _draining(backlog: _Backlog) -> Draining:
+    return Draining(
+        backlog.outstanding, backlog.scheduler, backlog.flow.holds, backlog.slices, backlog.guarding
+    )
 
 
 def _fleet_parts(

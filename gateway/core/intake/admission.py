@@ -108,16 +108,12 @@ class Admission:
         more = math.inf if doubtful else len(arrivals)
         state = self._now(now, priority, refusal, call_rate if limit > 0 else None, more)
         settled: list[Settled] = []
-        fresh = self._sort(state, arrivals, campaign, settled)
+        fresh = self._sort(state, self._valid(arrivals, settled), campaign, settled)
         if settled:
             self.outbox.add(settled)
         if state.denied:
             fresh = self._deny(now, fresh, state.denied)
-        fresh = self.guarding.admitted(now, fresh)
-        if fresh:
-            self.scheduler.push(now, fresh)
-            if self.admitted is not None:
-                self.admitted(now, fresh)
+        self._queue(now, fresh)
         if limit < BATCH_LIMIT and len(settled) < len(arrivals):  # some requests wait, or have joined others
             self._tell_condition(now, waiter.source, campaign_id)
 
@@ -134,6 +130,20 @@ class Admission:
         # The same as `ArrivalContext(…)`, in half the time.
         return _new(ArrivalContext, (now, priority, refusal, call_rate, clear_from, {}))
 
+    def _valid(self, arrivals: Sequence[Arrival], settled: list[Settled]) -> Sequence[Arrival]:
+        """Answer the requests that break a rule; return the others."""
+        takes_channels = self.takes_channels
+        problems = [problem_with(request, takes_channels) for _, request in arrivals]
+        if not any(problems):
+            return arrivals
+        valid = list[Arrival]()
+        for (waiter, request), problem in zip(arrivals, problems, strict=True):
+            if problem is None:
+                valid.append((waiter, request))
+            else:
+                settled.append(addressed(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
+        return valid
+
     def _sort(
         self,
         state: ArrivalContext,
@@ -144,15 +154,10 @@ class Admission:
         """Answer or join requests; return the new entries, which are outstanding from now on."""
         fresh: list[Entry] = []
         priority, clear_from = state.priority, state.clear_from
-        takes_channels = self.takes_channels
         tokens = [request.client_token for _, request in arrivals]
         known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
-        pending, size_bytes = arrivals[0][0].source.pending, 0
+        size_bytes = 0
         for waiter, request in arrivals:
-            problem = problem_with(request, takes_channels)
-            if problem is not None:
-                settled.append(addressed(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
-                continue
             token = request.client_token
             existing = campaign.outstanding.get(token) if campaign is not None else None
             if existing is not None and self.departures:
@@ -173,7 +178,7 @@ class Admission:
                 if answer is None:
                     campaign = campaign or self.outstanding.open_campaign(state.instant, request.campaign_id)
                     # Entered before the next request is looked at, which may have the same token.
-                    campaign.outstanding[token] = pending[waiter.index] = entry
+                    campaign.outstanding[token] = waiter.source.pending[waiter.index] = entry
                     size_bytes += request.size_bytes
                     fresh.append(entry)
             if answer is not None:
@@ -196,6 +201,14 @@ class Admission:
         for entry, answer in denied.items():
             self.outstanding.settle(now, entry, answer)
         return [entry for entry in fresh if entry not in denied]
+
+    def _queue(self, now: float, fresh: list[Entry]) -> None:
+        """Queue new entries that the guard lets in."""
+        fresh = self.guarding.admitted(now, fresh)
+        if fresh:
+            self.scheduler.push(now, fresh)
+            if self.admitted is not None:
+                self.admitted(now, fresh)
 
     def _join(
         self, state: ArrivalContext, entry: Entry, waiter: Waiter, request: DialRequest
