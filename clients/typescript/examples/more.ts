@@ -16,7 +16,7 @@ export async function dialUntil(
   try {
     for await (const result of results) console.log(result.clientToken, result.outcome);
   } catch (error) {
-    if (error instanceof GatewayUnavailable) console.error(error.code, error.message);
+    if (error instanceof GatewayUnavailable) console.error(error.message);
     else if (!stopped.aborted) throw error;
   }
   return results.unanswered; // send these again with the same tokens, and those in `results.inDoubt` with inDoubt
