@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 
 from gateway.fleet.suppressed_numbers import HashKey, NoKey
 
@@ -21,11 +21,11 @@ FOREIGN_KEY = (
 class FleetKey:
     """The key of this replica, and whether it is the fleet's. `now` returns seconds on the gateway's clock.
 
-    `hashed` are the suppressions known here, hashed with the key. `is_foreign`: the fleet has another key,
-    which this replica cannot take.
+    `hashed` counts the suppressions here that can be known by this key only. `is_foreign`: the fleet has
+    another key, which this replica cannot take.
     """
 
-    def __init__(self, now: Callable[[], float], hashed: Sized) -> None:
+    def __init__(self, now: Callable[[], float], hashed: Callable[[], int]) -> None:
         self.is_foreign = False
         self._now = now
         self._hashed = hashed
@@ -45,7 +45,7 @@ class FleetKey:
     @property
     def kept(self) -> bool:
         """Whether this replica cannot take another key: its own is of a file, or is that of its hashes."""
-        return self._key.fixed or len(self._hashed) > 0
+        return self._key.fixed or self._hashed() > 0
 
     @property
     def present(self) -> bytes:

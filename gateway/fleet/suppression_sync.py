@@ -91,7 +91,7 @@ class SuppressionSync:
         self._numbers: SuppressedNumbers = NoNumbers()
         self.changed: Callable[[], None] = lambda: None
         self._suppressions = FleetSuppressions()
-        self._key = FleetKey(now, self._suppressions)
+        self._key = FleetKey(now, lambda: self._suppressions.settled)
         self._stop = SendingStop(permits, self._suppressions, self._key, now, wake)
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -159,14 +159,21 @@ class SuppressionSync:
         began_with = self._confirmations.others()
         asked_at_ms = self._clock.ms(self._now())
         suppression = Suppression(number_hash, actor, reason, asked_at_ms, key=self._key.present)
-        existed, key_is_kept = number_hash in self._suppressions, self._key.kept
+        existed = number_hash in self._suppressions
+        with self._suppressions.asking(number_hash):
+            recorded = await self._suppressed(suppression)
+        self._carry_out(self._suppressions.recorded(recorded))
+        existed = existed or (recorded.actor, recorded.reason) != (actor, reason)
+        return SuppressionResult(await self._confirmations.confirmed(recorded.version, began_with), existed)
+
+    async def _suppressed(self, suppression: Suppression) -> Suppression:
+        """Suppress a number here, and have the store record that; return what is recorded."""
         self._carry_out(self._suppressions.suppress_here(suppression))
         try:
             recorded = await self._state.suppress(suppression)
         except SharedStateError as away:
-            if isinstance(away, KeyDiffers) and not key_is_kept:
+            if self._is_stale(suppression, away):
                 self._carry_out(self._suppressions.withdraw(suppression))
-                self._give_up_key()
                 raise StaleHashError from away
             log.warning("the shared state could not record a suppression: %s", away)
             self._wanted.set()
@@ -174,9 +181,20 @@ class SuppressionSync:
         except Exception:
             self._carry_out(self._suppressions.withdraw(suppression))
             raise
-        self._carry_out(self._suppressions.recorded(recorded))
-        existed = existed or (recorded.actor, recorded.reason) != (actor, reason)
-        return SuppressionResult(await self._confirmations.confirmed(recorded.version, began_with), existed)
+        if self._is_stale(suppression):
+            self._carry_out(self._suppressions.withdraw(suppression))
+            raise StaleHashError
+        return recorded
+
+    def _is_stale(self, action: Suppression, away: SharedStateError | None = None) -> bool:
+        """Return whether this replica hashes with another key than that of an action, or has to.
+
+        If the store has refused the key, this replica gives it up, unless it knows other suppressions by it.
+        """
+        if isinstance(away, KeyDiffers) and action.key == self._key.present and not self._key.kept:
+            self._give_up_key()
+            return True
+        return action.key != self._key.present
 
     async def end(self, number_hash: bytes, actor: str, reason: str) -> SuppressionResult | None:
         """End the suppression of a number on all replicas; None if it is not suppressed.
@@ -186,12 +204,11 @@ class SuppressionSync:
         began_with = self._confirmations.others()
         asked_at_ms = self._clock.ms(self._now())
         action = Suppression(number_hash, actor, reason, asked_at_ms, ended=True, key=self._key.present)
-        known, key_is_kept = number_hash in self._suppressions, self._key.kept
+        known = number_hash in self._suppressions
         try:
             recorded = await self._state.end_suppression(action, known=known)
         except SharedStateError as away:
-            if isinstance(away, KeyDiffers) and not key_is_kept:
-                self._give_up_key()
+            if self._is_stale(action, away):
                 raise StaleHashError from away
             log.warning("the shared state could not record the end of a suppression: %s", away)
             raise SharedStateAway from away

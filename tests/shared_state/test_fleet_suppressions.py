@@ -156,6 +156,25 @@ async def test_a_store_that_was_given_another_key_gets_numbers_under_it(fleet_se
         assert not fleet.dialed()
 
 
+async def test_several_numbers_at_once_are_recorded_under_the_other_key(fleet_server: Server) -> None:
+    """None of them makes the replica keep its former key for the others' sake."""
+    numbers = [f"+1206555{number:04}" for number in range(8)]
+    async with fleet_of(2, fleet_server.url) as fleet:
+        await fleet.joined()
+        for replica in fleet.replicas:
+            await keyed(replica)
+        give_another_key(fleet_server, OTHER_KEY)
+        await asyncio.gather(*(suppress(fleet.replicas[0], number) for number in numbers))
+        hashes = [NumberHash(OTHER_KEY).of(number) for number in numbers]
+        found = fleet_server.command("HMGET", "{dial-gateway}:suppressions:numbers", *hashes)
+        assert isinstance(found, list)
+        assert None not in found
+        for number, replica in enumerate(fleet.replicas):
+            assert await asked(replica, f"a-{number}", numbers[7]) == ["UNKNOWN SUPPRESSED SAME_TOKEN"]
+            assert replica.gateway.guard.hashing.key == OTHER_KEY
+        assert not fleet.dialed()
+
+
 def give_another_key(server: Server, key: bytes) -> None:
     """Empty a store, and keep a key and a number in it, as another replica does that meets it first."""
     prefix, number_hash = "{dial-gateway}:suppressions:", b"8 bytes."

@@ -11,7 +11,9 @@ ended in the second.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.core.hash_table import PARTS, HashTable
@@ -117,6 +119,7 @@ class FleetSuppressions:
         self._part: int | None = None  # the next part to search for suppressions that the store has lost
         self._lost = False
         self._is_asked = False
+        self._asking: Counter[bytes] = Counter()  # new suppressions that the store is asked to record
 
     def __len__(self) -> int:
         return len(self._known)
@@ -143,7 +146,15 @@ class FleetSuppressions:
     @property
     def has_offers(self) -> bool:
         """Whether the store lacks suppressions that are in force here, or may lack some."""
-        return len(self._unrecorded) > 0 or self._part is not None
+        return len(self._unrecorded) > self._asked_of(self._unrecorded) or self._part is not None
+
+    @property
+    def settled(self) -> int:
+        """How many suppressions are in force here that no command under way may take back."""
+        return len(self._known) - self._asked_of(self._known)
+
+    def _asked_of(self, table: HashTable) -> int:
+        return sum(one in table for one in self._asking)
 
     @property
     def certain(self) -> bool:
@@ -176,10 +187,12 @@ class FleetSuppressions:
     def offered(self) -> tuple[Suppression, ...]:
         """Return suppressions for the next request that the store lacks, none before it was read once.
 
-        One request at a time is made, each with its own call of this.
+        Those that the store is asked to record by a command are not among them. One request at a time is
+        made, each with its own call of this.
         """
         self._is_asked = True
-        self._offering = self._unrecorded.some(OFFERED) if self.complete else {}
+        offering = self._unrecorded.some(OFFERED) if self.complete else {}
+        self._offering = {one: text for one, text in offering.items() if one not in self._asking}
         return tuple(_unpacked(number_hash, text) for number_hash, text in self._offering.items())
 
     def read(self, reply: SuppressionsReply, offers: Sequence[Suppression] = ()) -> SuppressionChanges:
@@ -207,6 +220,22 @@ class FleetSuppressions:
             ended += self._sweep()
         self._ahead = {one: version for one, version in self._ahead.items() if version > self._cursor}
         return SuppressionChanges(tuple(added), tuple(ended))
+
+    @contextmanager
+    def asking(self, number_hash: bytes) -> Iterator[None]:
+        """Note that the store is asked to record a suppression, until it has answered.
+
+        One that was in force before, and not for another such command, stays whatever the answer is.
+        """
+        if number_hash in self._known and number_hash not in self._asking:
+            yield
+            return
+        self._asking[number_hash] += 1
+        try:
+            yield
+        finally:
+            self._asking[number_hash] -= 1
+            self._asking += Counter()  # drops what nobody asks for
 
     def suppress_here(self, suppression: Suppression) -> SuppressionChanges:
         """Suppress a number in this replica, and offer that to the store until it is recorded."""

@@ -88,6 +88,78 @@ async def test_a_hash_with_the_former_key_is_taken_back() -> None:
         assert a.sends()
 
 
+def give_another_key(fleet: Fleet) -> None:
+    """Empty the store, and have another replica give it its key."""
+    fleet.store.rules.suppressions = SuppressionsRules()
+    fleet.store.suppress(Suppression(b"number 3", "Ada", "asked for it", key=b"of another replica"))
+
+
+async def test_all_hashes_with_the_former_key_are_taken_back() -> None:
+    """Several at once do not keep each other's key alive, whichever is answered first."""
+    async with fleet_of() as fleet:
+        a = await fleet.add("a", b"drawn by a", fixed=False)
+        fleet.seconds += PROPOSED_AFTER_S
+        await a.sync.keyed()
+        give_another_key(fleet)
+        asked = [a.sync.suppress(number, "Ines", "asked for it") for number in (ONE, TWO, ONE)]
+        refused = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(each) for each in refused] == [StaleHashError] * 3
+        assert ONE not in a.numbers
+        assert TWO not in a.numbers
+        await a.sync.keyed()
+        assert a.key.key == b"of another replica"
+        await asyncio.gather(*(a.sync.suppress(number, "Ines", "asked for it") for number in (ONE, TWO)))
+        assert ONE in a.numbers
+        assert TWO in a.numbers
+        assert a.sends()
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_a_hash_is_taken_back_if_the_key_changes_before_the_store_answers(is_away: bool) -> None:
+    """It would be in force nowhere, also not here, even if the store cannot be reached any more."""
+    async with fleet_of() as fleet:
+        a = await fleet.add("a", b"drawn by a", fixed=False)
+        fleet.seconds += PROPOSED_AFTER_S
+        await a.sync.keyed()
+        delayed, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def hold_up(command: str) -> None:
+            if command == "suppress":
+                delayed.set()
+                await goes_on.wait()
+
+        a.state.on_request = hold_up
+        asking = asyncio.create_task(a.sync.suppress(ONE, "Ines", "asked for it"))
+        await delayed.wait()
+        assert ONE in a.numbers
+        give_another_key(fleet)
+        a.beat("2")
+        await a.knows(b"number 3", "2")
+        assert a.key.key == b"of another replica"
+        a.state.partitioned = is_away
+        goes_on.set()
+        with pytest.raises(StaleHashError):
+            await asking
+        assert ONE not in a.numbers
+
+
+async def test_a_replica_that_knows_other_suppressions_keeps_its_key() -> None:
+    """The number stays suppressed in it, and it sends nothing: it cannot recognize those of the fleet."""
+    async with fleet_of() as fleet:
+        a = await fleet.add("a", b"drawn by a", fixed=False)
+        fleet.seconds += PROPOSED_AFTER_S
+        await a.sync.keyed()
+        await a.sync.suppress(ONE, "Ines", "asked for it")
+        give_another_key(fleet)
+        asked = [a.sync.suppress(number, "Ines", "asked for it") for number in (TWO, b"number 4")]
+        refused = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(each) for each in refused] == [SharedStateAway] * 2
+        assert TWO in a.numbers
+        a.beat("2")
+        await turns()
+        assert not a.sends()
+
+
 async def test_a_number_is_not_allowed_under_the_former_key() -> None:
     """ "It is not suppressed" would be untrue: the store has it under another hash."""
     async with fleet_of() as fleet:

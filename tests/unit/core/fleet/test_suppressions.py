@@ -166,6 +166,24 @@ def test_a_suppression_made_while_the_store_is_away_is_recorded_later() -> None:
     assert [one.number_hash for one in fleet.exchange("b").added] == [number(1)]
 
 
+def test_what_the_store_is_asked_to_record_is_not_offered_as_well() -> None:
+    """It counts as settled when the store has answered, or when it is known for another reason."""
+    replica, one = FleetSuppressions(), suppression(1)
+    replica.note_newest("1", 0)
+    replica.offered()
+    replica.read(SuppressionsRules().exchange(1, SuppressionsRequest("a", 0, 0, KEY)))
+    with replica.asking(one.number_hash), replica.asking(one.number_hash):
+        replica.suppress_here(one)
+        assert (replica.settled, replica.has_offers, replica.offered()) == (0, False, ())
+    assert (replica.settled, replica.has_offers, replica.offered()) == (1, True, (one,))
+    with replica.asking(one.number_hash):
+        assert (replica.settled, replica.has_offers, replica.offered()) == (1, True, (one,))
+    with replica.asking(number(2)):
+        replica.suppress_here(suppression(2))
+        replica.withdraw(suppression(2))
+    assert replica.settled == 1
+
+
 def test_an_end_that_was_missed_for_long_is_found() -> None:
     """The store keeps only the last ends. A replica that has missed others reads everything again."""
     fleet = Fleet(rules=SuppressionsRules(ended_kept=2))
