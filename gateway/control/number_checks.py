@@ -15,7 +15,7 @@ from gateway.compliance.suppression_list import LiveSuppression, Suppressions
 from gateway.control.audit import Audit, AuditEvent, Event, Value
 from gateway.control.operations import Operator, check_text
 from gateway.control.suppressions import Hashing, Lifetime
-from gateway.fleet.control import ActionResult, SharedStateAway
+from gateway.fleet.membership import ActionResult, SharedStateAway
 from gateway.fleet.suppression_sync import SuppressionsRead, SuppressionSync
 
 LOOKED_UP_AT_ONCE = 100

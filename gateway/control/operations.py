@@ -32,7 +32,8 @@ from gateway.directory.directory import (
     is_pattern,
 )
 from gateway.dispatch.campaign_actions import CampaignActions
-from gateway.fleet.control import ActionResult, FleetControl, SharedStateAway
+from gateway.fleet.control import FleetControl
+from gateway.fleet.membership import ActionResult, SharedStateAway
 
 PATTERN = "is a pattern; list its campaigns and name each"
 UNKNOWN = "this campaign is not known: it has no dial requests and no hold, and no campaign directory has it"

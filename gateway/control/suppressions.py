@@ -23,7 +23,7 @@ from gateway.control.audit import Audit, AuditEvent, Event, Value
 from gateway.control.operations import InvalidOperation, OperationError, Operator, check_text
 from gateway.core.fleet.suppressions import TooManySuppressions
 from gateway.core.intake.validation import problem_with_number
-from gateway.fleet.control import ActionResult, SharedStateAway
+from gateway.fleet.membership import ActionResult, SharedStateAway
 from gateway.fleet.suppressed_numbers import SuppressedNumbers
 from gateway.fleet.suppression_sync import StaleHashError, SuppressionResult, SuppressionSync
 

@@ -9,14 +9,21 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from gateway.core.fleet.holds import Changes, FleetHolds
 from gateway.core.fleet.messages import ControlReply, ControlRequest, FleetAction, FleetActionKind, Member
 from gateway.core.fleet.store_clock import StoreClock
 from gateway.dispatch.campaign_actions import CampaignActions
 from gateway.fleet.actions import CONFIRMED_WITHIN_S, FleetActions, total
+from gateway.fleet.membership import (
+    ActionResult,
+    BeatingMembership,
+    SharedStateAway,
+    all_have_seen,
+    other_members,
+    result_of,
+)
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedStateError
 
@@ -28,52 +35,6 @@ ASKING_EVERY_S, REPORTING_AFTER_S = 0.05, 0.01
 """Seconds between two beats while an action waits for confirmation, and before one reports what was done."""
 LOOKING_S = 3.0
 """Seconds for which other replicas are asked for their reports after somebody has looked at a listing."""
-
-
-class SharedStateAway(Exception):  # noqa: N818 - says what happened
-    """The shared state could not record an action that must not be carried out by this replica alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActionResult:
-    """What came of an action: the dial requests answered, and the replicas by name.
-
-    `confirmed` have carried it out, `unconfirmed` have not confirmed it in time: they may not know of it.
-    `only_here`: the shared state is away, so no other replica can know of it, or this replica does not know
-    whether there are others.
-    """
-
-    answered: int = 0
-    confirmed: tuple[str, ...] = ()
-    unconfirmed: tuple[str, ...] = ()
-    only_here: bool = False
-
-
-class Membership(Protocol):
-    """The membership of this replica."""
-
-    @property
-    def member(self) -> Member:
-        """Return this replica."""
-        ...
-
-    @property
-    def members(self) -> Sequence[Member]:
-        """Return all replicas as the last beat named them, this one included; none before the first beat."""
-        ...
-
-
-class BeatingMembership(Membership, Protocol):
-    """The membership of this replica, and its beats."""
-
-    def wake(self) -> None:
-        """Ask for a beat soon, since the next one may be wanted earlier now."""
-        ...
-
-
-def knows_members(fleet: Membership) -> bool:
-    """Return whether a beat has named the replicas, this one included: until then others may exist."""
-    return any(each.member == fleet.member.member for each in fleet.members)
 
 
 class FleetControl:
@@ -180,8 +141,7 @@ class FleetControl:
 
     def others(self) -> list[Member]:
         """Return the other replicas of the fleet, including lost ones."""
-        here = self.this_member.member
-        return [member for member in self._fleet.members if member.member != here]
+        return other_members(self._fleet)
 
     # --- for operators ------------------------------------------------------------------------------
 
@@ -203,12 +163,13 @@ class FleetControl:
         if recorded is None:
             changes = self._holds.release_here(action)
             self._carry_out(changes)
-            return self._result(0, []) if changes else None
+            return result_of(self._fleet, self._seen_by, 0, []) if changes else None
         work = self._carry_out(self._holds.recorded(recorded))
         counting = kind is FleetActionKind.PURGE or answering
         await self._wait_for_others(recorded.version, counting=counting)
         elsewhere = sum(self._answered_by.get(recorded.version, {}).values())
-        result = self._result(recorded.version, began_with)  # before further replies, which tell less
+        # Before further replies, which tell less.
+        result = result_of(self._fleet, self._seen_by, recorded.version, began_with)
         return replace(result, answered=elsewhere + await total(work))
 
     async def _act_here(self, action: FleetAction) -> ActionResult:
@@ -222,29 +183,14 @@ class FleetControl:
         others = tuple(sorted(member.name for member in self.others()))
         return ActionResult(await total(work), (here,), others, only_here=True)
 
-    def _result(self, version: int, began_with: Sequence[Member]) -> ActionResult:
-        """Return which replicas have carried out an action.
-
-        `began_with` are the other members when the action was requested. One of them that has not carried it
-        out is named even if it is no longer a member: it may be alive without reaching the store.
-        """
-        confirmed, unconfirmed = [self.this_member.name], list[str]()
-        others = {member.member: member for member in [*began_with, *self.others()]}
-        for member in others.values():
-            seen = self._seen_by.get(member.member, 0) >= version
-            (confirmed if seen else unconfirmed).append(member.name)
-        return ActionResult(
-            confirmed=tuple(sorted(confirmed)),
-            unconfirmed=tuple(sorted(unconfirmed)),
-            only_here=not knows_members(self._fleet),
-        )
-
     async def _wait_for_others(self, version: int, *, counting: bool) -> None:
         """Wait until the live replicas have carried out an action, and for their counts if there are any."""
         self._asks[version] += 1
         self._fleet.wake()
         try:
-            await self._until(lambda: self._all_have_seen(version), self._confirmed_within_s)
+            await self._until(
+                lambda: all_have_seen(self._fleet, self._seen_by, version), self._confirmed_within_s
+            )
             if counting:
                 await self._until(lambda: self._all_have_counted(version), self._counted_within_s)
         finally:
@@ -259,11 +205,6 @@ class FleetControl:
                     await self._reply.wait()
         except TimeoutError:
             pass
-
-    def _all_have_seen(self, version: int) -> bool:
-        live = [member.member for member in self.others() if not member.lost]
-        seen = all(self._seen_by.get(member, 0) >= version for member in live)
-        return seen and knows_members(self._fleet)
 
     def _all_have_counted(self, version: int) -> bool:
         counted = self._answered_by.get(version, {})

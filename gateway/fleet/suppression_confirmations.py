@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from gateway.core.fleet.messages import Member
-from gateway.fleet.control import ActionResult, Membership, knows_members
+from gateway.fleet.membership import ActionResult, Membership, all_have_seen, result_of
 
 
 class SuppressionConfirmations:
@@ -43,11 +43,6 @@ class SuppressionConfirmations:
 
     # --- for operators ------------------------------------------------------------------------------
 
-    def others(self) -> list[Member]:
-        """Return the other replicas of the fleet, including lost ones."""
-        here = self._fleet.member.member
-        return [member for member in self._fleet.members if member.member != here]
-
     async def up_to_date(self, condition: Callable[[], bool]) -> bool:
         """Wait for the reply to an exchange that begins from now on, and for a condition.
 
@@ -57,20 +52,9 @@ class SuppressionConfirmations:
         return await self._until(lambda: self._answered > begun and condition())
 
     async def confirmed(self, version: int, began_with: Sequence[Member]) -> ActionResult:
-        """Wait until the live replicas have carried out a version; return which have.
-
-        A replica that was a member when the action was requested is named even if it has left since: it may
-        be alive without reaching the store.
-        """
-        await self._until(lambda: self._all_have_seen(version))
-        confirmed, unconfirmed = [self._fleet.member.name], list[str]()
-        for member in {each.member: each for each in [*began_with, *self.others()]}.values():
-            (confirmed if self._has_seen(member, version) else unconfirmed).append(member.name)
-        return ActionResult(
-            confirmed=tuple(sorted(confirmed)),
-            unconfirmed=tuple(sorted(unconfirmed)),
-            only_here=not knows_members(self._fleet),
-        )
+        """Wait until the live replicas have carried out a version; return which have: see `result_of`."""
+        await self._until(lambda: all_have_seen(self._fleet, self._seen_by, version))
+        return result_of(self._fleet, self._seen_by, version, began_with)
 
     def unconfirmed(self, members: Iterable[Member]) -> ActionResult:
         """Return the result of an action that this replica has carried out, and `members` perhaps not."""
@@ -101,10 +85,3 @@ class SuppressionConfirmations:
             yield
         finally:
             self._asks -= 1
-
-    def _has_seen(self, member: Member, version: int) -> bool:
-        return self._seen_by.get(member.member, 0) >= version
-
-    def _all_have_seen(self, version: int) -> bool:
-        seen = all(self._has_seen(member, version) for member in self.others() if not member.lost)
-        return seen and knows_members(self._fleet)

@@ -20,7 +20,7 @@ from gateway.core.fleet.suppressions import (
     SuppressionsRequest,
 )
 from gateway.fleet.actions import CONFIRMED_WITHIN_S
-from gateway.fleet.control import ActionResult, Membership, SharedStateAway, knows_members
+from gateway.fleet.membership import ActionResult, Membership, SharedStateAway, knows_members, other_members
 from gateway.fleet.sending_stop import SendingStop, Suspendable
 from gateway.fleet.suppressed_numbers import HashKey, NoNumbers, SuppressedNumbers
 from gateway.fleet.suppression_confirmations import SuppressionConfirmations
@@ -156,7 +156,7 @@ class SuppressionSync:
         record it: then it is in force here only until it does. Raises also `TooManySuppressions` and
         `StaleHashError`.
         """
-        began_with = self._confirmations.others()
+        began_with = other_members(self._fleet)
         asked_at_ms = self._clock.ms(self._now())
         suppression = Suppression(number_hash, actor, reason, asked_at_ms, key=self._key.present)
         existed = number_hash in self._suppressions
@@ -201,7 +201,7 @@ class SuppressionSync:
 
         Raises `SharedStateAway`: then the number stays suppressed. Raises also `StaleHashError`.
         """
-        began_with = self._confirmations.others()
+        began_with = other_members(self._fleet)
         asked_at_ms = self._clock.ms(self._now())
         action = Suppression(number_hash, actor, reason, asked_at_ms, ended=True, key=self._key.present)
         known = number_hash in self._suppressions
@@ -224,12 +224,12 @@ class SuppressionSync:
 
         It is one exchange if this replica knows everything already.
         """
-        known, others = self._suppressions, self._confirmations.others()
+        known, began_with = self._suppressions, other_members(self._fleet)
         if not await self._confirmations.up_to_date(lambda: known.certain and self._is_joined):
-            return SuppressionsRead(complete=False, fleet=self._confirmations.unconfirmed(others))
+            return SuppressionsRead(complete=False, fleet=self._confirmations.unconfirmed(began_with))
         version = known.seen
-        fleet = await self._confirmations.confirmed(version, others)
-        members = [*others, *self._confirmations.others()]
+        fleet = await self._confirmations.confirmed(version, began_with)
+        members = [*began_with, *other_members(self._fleet)]
         everywhere = self._confirmations.everywhere(version, members)
         return SuppressionsRead(complete=True, fleet=fleet, everywhere=everywhere)
 

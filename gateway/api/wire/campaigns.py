@@ -17,7 +17,7 @@ from gateway.core.campaigns.holds import Hold, OperatorAction
 from gateway.core.model import Outcome
 from gateway.core.views.campaign_status import CampaignRow, CampaignState, ReplicaPart
 from gateway.directory.table import NO_CAMPAIGNS, CampaignTable
-from gateway.fleet.control import ActionResult
+from gateway.fleet.membership import ActionResult
 
 PAGE_SIZE, LARGEST_PAGE = 100, 1000
 SHORTEST_INTERVAL_S, USUAL_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 1.0, 60.0

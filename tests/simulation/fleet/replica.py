@@ -9,9 +9,9 @@ from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind
 from gateway.fleet.assembly import ReplicaDependencies, build_replica
-from gateway.fleet.control import ActionResult
 from gateway.fleet.fleet import FleetSetup
 from gateway.fleet.member import Ended
+from gateway.fleet.membership import ActionResult
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import telemetry_with

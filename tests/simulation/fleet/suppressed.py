@@ -17,7 +17,7 @@ from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_guard import SuppressionGuard
 from gateway.compliance.suppression_list import LiveSuppressions, Suppressions
 from gateway.core.model import Outcome, Reason
-from gateway.fleet.control import SharedStateAway
+from gateway.fleet.membership import SharedStateAway
 from gateway.shared_state.rules.suppressions import SuppressionsRules
 from tests.simulation.fleet.account import Attempt
 from tests.simulation.fleet.fleet import Fleet

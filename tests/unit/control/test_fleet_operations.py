@@ -21,7 +21,7 @@ from gateway.control.operations import (
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaigns.holds import HOLD_LIMIT
 from gateway.core.fleet.messages import FleetAction, FleetActionKind
-from gateway.fleet.control import ActionResult
+from gateway.fleet.membership import ActionResult
 from tests.unit.dispatch.test_dispatcher import Owner
 from tests.unit.fleet.test_control import Replica, fleet_of
 

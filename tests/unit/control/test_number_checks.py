@@ -15,7 +15,7 @@ from gateway.control.number_checks import LOOKED_UP_AT_ONCE, NumberChecked, Numb
 from gateway.control.operations import InvalidOperation, Operator
 from gateway.control.suppressions import Lifetime
 from gateway.core.fleet.suppressions import Suppression
-from gateway.fleet.control import ActionResult, SharedStateAway
+from gateway.fleet.membership import ActionResult, SharedStateAway
 from gateway.fleet.suppression_sync import SuppressionsRead
 
 NUMBER, OTHER = "+12065550123", "+12065550199"

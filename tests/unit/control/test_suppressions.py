@@ -22,7 +22,7 @@ from gateway.control.suppressions import (
     SuppressionWriter,
 )
 from gateway.core.fleet.suppressions import TooManySuppressions
-from gateway.fleet.control import ActionResult, SharedStateAway
+from gateway.fleet.membership import ActionResult, SharedStateAway
 from gateway.fleet.suppression_sync import SuppressionResult
 
 NUMBER, OTHER = "+12065550123", "+12065550199"

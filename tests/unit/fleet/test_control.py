@@ -12,7 +12,8 @@ import pytest
 from gateway.core.campaigns.holds import ActionKind
 from gateway.core.fleet.messages import FleetAction, FleetActionKind, Member
 from gateway.core.views.campaign_status import CampaignState
-from gateway.fleet.control import ActionResult, FleetControl, SharedStateAway
+from gateway.fleet.control import FleetControl
+from gateway.fleet.membership import ActionResult, SharedStateAway
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.control import ControlRules

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from gateway.core.fleet.suppressions import Suppression
-from gateway.fleet.control import SharedStateAway
+from gateway.fleet.membership import SharedStateAway
 from gateway.fleet.suppression_key import PROPOSED_AFTER_S
 from gateway.fleet.suppression_sync import StaleHashError
 from gateway.shared_state.rules.suppressions import SuppressionsRules

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from gateway.core.fleet.suppressions import Suppression, TooManySuppressions
-from gateway.fleet.control import SharedStateAway
+from gateway.fleet.membership import SharedStateAway
 from gateway.fleet.sending_stop import BEHIND_S
 from gateway.fleet.suppression_sync import REPORTED_AGAIN_S
 from gateway.shared_state.port import SharedStateUnavailable
