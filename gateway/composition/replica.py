@@ -42,6 +42,8 @@ def replica_of(basis: Basis, engine: Engine | None, fleet: FleetSetup | None) ->
             port.takes_channels,
         )
         core, dispatcher, member = build_replica(fleet, limits_of(basis.settings), dependencies)
+        if core.fleet_permits is not None:
+            sender.has_paused = core.fleet_permits.pauses.has_paused
         return Replica(core, dispatcher, sender, member)
     engine = engine or Engine(
         limits_of(basis.settings), basis.rng, port.campaign_problem, takes_channels=port.takes_channels

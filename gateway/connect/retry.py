@@ -13,7 +13,7 @@ import tenacity
 
 from gateway.connect.port import ConnectPort, PutReply
 from gateway.connect.reachability import ConnectHealth
-from gateway.connect.ticket import Ticket
+from gateway.connect.ticket import HasPaused, Ticket, never_paused
 from gateway.core.errors import CallFailure, CallRevoked, CallTransient, CallUnexpected, RateThrottled
 from gateway.core.model import Batch, CallReport
 from gateway.telemetry import BatchTrace, Telemetry
@@ -36,7 +36,11 @@ class RetryingSender:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         expiry_now: Callable[[], float] | None = None,
     ) -> None:
-        """`expiry_now` returns the instant on the scale of expiries; by default that is `now`."""
+        """`expiry_now` returns the instant on the scale of expiries; by default that is `now`.
+
+        The owner of a replica sets `has_paused`, since its fleet may have held campaigns during a pause.
+        """
+        self.has_paused: HasPaused = never_paused
         self._port = port
         self._telemetry = telemetry
         self._now = now
@@ -101,7 +105,7 @@ class RetryingSender:
             raise call.last
         call.attempts += 1
         call.started_at = self._now()
-        call.ticket = ticket = Ticket(call.batch.give_up_at, self._expiry_now, self._now)
+        call.ticket = ticket = Ticket(call.batch.give_up_at, self._expiry_now, self._now, self.has_paused)
         requests = [
             entry.request if entry.verdict is None else entry.request_to_send()
             for entry in call.batch.entries

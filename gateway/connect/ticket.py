@@ -5,7 +5,8 @@
 
 A sender opens its connection first (name, TCP, proxy, TLS) and then calls `leave`, right before the
 first byte of the request. A hold, a purge, the end of sending, a time-out and a cancellation revoke the
-ticket. One lock decides between the two, so exactly one of them is true: nothing of the call has left and
+ticket. It is also revoked if this process was paused since the attempt began: a hold may not have been heard
+of. One lock decides between the two, so exactly one of them is true: nothing of the call has left and
 nothing will, or Amazon Connect may carry it out.
 """
 
@@ -16,6 +17,13 @@ import time
 from collections.abc import Callable
 
 from gateway.core.errors import CallRevoked, CallTooLate
+
+HasPaused = Callable[[float, float], bool]
+
+
+def never_paused(now: float, began_at: float) -> bool:
+    """Return False: nobody could have held anything meanwhile, or nobody watches."""
+    return False
 
 
 class _State(enum.Enum):
@@ -30,21 +38,35 @@ class Ticket:
 
     `leave` and `all_left` are for the sender, in any thread; `revoke` is for the event loop. `left_at` is
     when the first byte left, on the clock `now`, by default the same: setting the wall clock moves expiries,
-    but not the times of throttles.
+    but not the times of throttles. `has_paused` returns for the time and an instant, both on the clock `now`,
+    whether this process was paused since; by default it never is.
     """
 
-    __slots__ = ("_callback", "_expiry_now", "_lock", "_now", "_state", "give_up_at", "left_at")
+    __slots__ = (
+        "_began_at",
+        "_callback",
+        "_expiry_now",
+        "_has_paused",
+        "_lock",
+        "_now",
+        "_state",
+        "give_up_at",
+        "left_at",
+    )
 
     def __init__(
         self,
         give_up_at: float = math.inf,
         expiry_now: Callable[[], float] = time.monotonic,
         now: Callable[[], float] | None = None,
+        has_paused: HasPaused = never_paused,
     ) -> None:
         self.give_up_at = give_up_at
         self.left_at: float | None = None
         self._expiry_now = expiry_now
         self._now = now or expiry_now
+        self._has_paused = has_paused
+        self._began_at = self._now()
         self._state = _State.HERE
         self._lock = threading.Lock()
         self._callback: Callable[[], None] | None = None
@@ -65,7 +87,11 @@ class Ticket:
             if self._expiry_now() > self.give_up_at:
                 self._state = _State.REVOKED
                 raise CallTooLate
-            self._state, self.left_at = _State.LEAVING, self._now()
+            now = self._now()
+            if self._has_paused(now, self._began_at):
+                self._state = _State.REVOKED
+                raise CallRevoked
+            self._state, self.left_at = _State.LEAVING, now
 
     def all_left(self) -> None:
         """Note that every byte of the request has been written: revoking stops nothing any more."""

@@ -173,6 +173,24 @@ async def test_expired_at_each_stage(
         assert upstream.requests == []
 
 
+@pytest.mark.parametrize("stage", STAGES)
+@EACH_SENDER
+async def test_paused_at_each_stage(
+    sender: SenderName, stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call whose process was paused during its delay is not sent, although nobody has revoked it."""
+    async with delayed(stage, sender, authority, monkeypatch) as (connect, upstream, is_there, end):
+        was_paused = False
+        ticket = Ticket(has_paused=lambda _, __: was_paused)
+        calling = asyncio.create_task(connect.put_dial_requests("c", requests(), ticket))
+        await until(is_there)
+        was_paused = True
+        end()
+        with pytest.raises(errors.CallRevoked if stage != "connection" else errors.ConnectUnreachable):
+            await calling
+        assert upstream.requests == []
+
+
 @pytest.mark.parametrize("stage", ["name", "proxy", "handshake"])
 @EACH_SENDER
 async def test_a_delayed_call_that_is_not_revoked(

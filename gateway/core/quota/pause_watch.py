@@ -29,6 +29,13 @@ class PauseWatch:
             self._ended_at, self.waits_until = now, now + HEAR_S
         self._runs_at = now
 
+    def has_paused(self, now: float, at: float) -> bool:
+        """Return whether this process was paused after an instant, or has been until now.
+
+        It is no sign of life, and may be asked in any thread.
+        """
+        return self._ended_at > at or now - self._runs_at > PAUSED_S
+
     def paused_since(self, now: float, at: float) -> bool:
         """Note that this process runs; return whether a pause has ended after an instant."""
         self.runs(now)

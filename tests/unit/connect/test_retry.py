@@ -271,6 +271,23 @@ async def test_a_call_is_revoked_before_its_first_byte_leaves() -> None:
     assert (report.attempts, report.uncertain, bench.connect.calls) == (0, False, [])
 
 
+async def test_a_call_during_which_the_process_was_paused_is_not_sent() -> None:
+    """Its permit is returned, and its requests wait for another call. The next call is sent."""
+    bench = Bench()
+    noted: list[tuple[float, float]] = []
+
+    def has_paused(now: float, began_at: float) -> bool:
+        noted.append((now, began_at))
+        return len(noted) == 1
+
+    bench.caller.has_paused = has_paused
+    report = await bench.call()
+    assert isinstance(report.failure, errors.CallRevoked)
+    assert (report.attempts, report.unused, report.uncertain) == (0, 1, False)
+    assert noted == [(NOW, NOW)]
+    assert (await bench.call()).failure is None
+
+
 async def test_a_call_whose_bytes_have_left_is_not_revoked() -> None:
     """Its answer still counts."""
     answered = asyncio.Event()

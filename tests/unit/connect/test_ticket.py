@@ -6,6 +6,7 @@ import pytest
 
 from gateway.connect.ticket import Ticket
 from gateway.core.errors import CallRevoked, CallTooLate
+from gateway.core.quota.pause_watch import PAUSED_S, PauseWatch
 
 
 def test_a_ticket_that_leaves() -> None:
@@ -38,6 +39,34 @@ def test_a_ticket_after_its_last_instant() -> None:
     with pytest.raises(CallRevoked):
         ticket.leave()
     assert ticket.revoke() is True
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_ticket_after_a_pause_of_the_process(is_noticed: bool) -> None:
+    """It is revoked, whether somebody has noticed the pause already or its sender is the first that runs."""
+    now, watch = [4.0], PauseWatch()
+    watch.runs(now[0])
+    ticket = Ticket(now=lambda: now[0], has_paused=watch.has_paused)
+    if is_noticed:
+        watch.runs(4.0 + PAUSED_S + 0.01)
+    now[0] = 4.0 + PAUSED_S + 0.02
+    for _ in range(2):
+        with pytest.raises(CallRevoked):
+            ticket.leave()
+    assert not ticket.may_have_left
+    assert ticket.revoke() is True
+
+
+def test_a_ticket_that_began_after_a_pause_or_without_one() -> None:
+    now, watch = [4.0], PauseWatch()
+    for passed_s in (PAUSED_S + 0.01, PAUSED_S - 0.01):
+        watch.runs(now[0])
+        now[0] += passed_s
+        watch.runs(now[0])
+        ticket = Ticket(now=lambda: now[0], has_paused=watch.has_paused)
+        now[0] += PAUSED_S - 0.01
+        ticket.leave()
+        assert ticket.may_have_left
 
 
 def test_the_sender_is_told_once() -> None:
