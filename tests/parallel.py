@@ -48,6 +48,7 @@ FIRST_GROUPS, NEXT_GROUP = 4, 0.02
 """How many groups start at once, and the part of the other tests after which the next one starts. Most groups
 keep the machine busy: all of them at once would make tests fail that depend on time."""
 LONGEST = (
+    "shared_state/test_cluster_promotions.py",
     "deploy/test_helm.py",
     "client/test_dialctl_real_gateway.py",
     "client/test_restarts.py",
@@ -55,6 +56,11 @@ LONGEST = (
     "client/test_dialctl_killed.py",
     "client/test_dialctl_next_run.py",
     "client/test_dialctl_check.py",
+    "client/test_channels.py",
+    "docs/test_blocks.py",
+    "integration/test_fleet_demo.py",
+    "integration/test_connect_calls.py",
+    "integration/test_stream_age.py",
     "integration/test_drain.py",
     "integration/test_bounds.py",
     "integration/test_stderr.py",
@@ -84,17 +90,22 @@ def rank_of(nodeid: str) -> int:
 
 def in_order(nodeids: Sequence[str]) -> list[str]:
     """Return tests in the order in which they start."""
-    computing = [nodeid for nodeid in nodeids if _computes(nodeid)]
-    computing.sort(key=lambda nodeid: blake2s(nodeid.encode()).digest())  # long ones are in few files
-    waiting = sorted((nodeid for nodeid in nodeids if not _computes(nodeid)), key=rank_of)
-    grouped = [nodeid for nodeid in waiting if group_of(nodeid) is not None]
+    computing = sorted(filter(_computes, nodeids), key=_shuffled)
+    waiting = [nodeid for nodeid in nodeids if not _computes(nodeid)]
+    grouped = sorted((nodeid for nodeid in waiting if group_of(nodeid) is not None), key=rank_of)
     single = [nodeid for nodeid in waiting if group_of(nodeid) is None]
+    single.sort(key=lambda nodeid: (rank_of(nodeid), _shuffled(nodeid)))
     places = merge(_staggered(grouped), _spread(single), _spread(computing), key=itemgetter(0))
     return [nodeid for _, nodeid in places]
 
 
 def _computes(nodeid: str) -> bool:
     return nodeid.removeprefix("tests/").startswith(COMPUTING)
+
+
+def _shuffled(nodeid: str) -> bytes:
+    """Return what puts tests in an order that mixes those of all files: long tests are in few files."""
+    return blake2s(nodeid.encode()).digest()
 
 
 def _spread(nodeids: Sequence[str]) -> Iterator[tuple[float, str]]:
