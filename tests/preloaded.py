@@ -32,6 +32,7 @@ READ_LATE = (
     "AWS_",
     "DIALCTL_",
     "DIAL_GATEWAY_",
+    "OBJECTS_FILE",
     "OTEL_BSP_",
     "OTEL_EXPORTER_",
     "OTEL_METRIC",
