@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,28 @@ def _waited_s() -> float | None:
         return None
 
 
+def shown(reports: Sequence[pytest.TestReport]) -> list[pytest.TestReport]:
+    """Return the reports that a run shows: that of the call, and each that has not passed."""
+    return [report for report in reports if report.when == "call" or not report.passed]
+
+
+def _is_terse(config: pytest.Config) -> bool:
+    """Return whether this is a worker of pytest-xdist that sends only what is shown.
+
+    To send a message and to handle it takes a third of a millisecond of a processor.
+    """
+    option = config.option
+    asks_for_more = option.verbose > 0 or option.durations or getattr(option, "xmlpath", None)
+    return hasattr(config, "workerinput") and not asks_for_more
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
     """Run each test as pytest does, in its turn, and report only the last run of a timed test."""
+    if _is_terse(item.config):
+        for report in shown(run(item, nextitem)):
+            item.ihook.pytest_runtest_logreport(report=report)
+        return True
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in run(item, nextitem):
         item.ihook.pytest_runtest_logreport(report=report)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -105,6 +107,21 @@ def test_what_workers_repeated_is_listed(tmp_path: Path) -> None:
     said = ran(tmp_path, "-p", "xdist", "-n", "2", busy=True, unit="timed")
     assert "2 passed" in said, said
     assert "2 x unit/test_unit.py::test_it" in said
+
+
+def test_workers_send_everything_that_has_not_passed() -> None:
+    """A setup or teardown that has failed or was skipped is never left out; nor is any result of a call."""
+    outcomes: tuple[Literal["passed", "failed", "skipped"], ...] = ("passed", "failed", "skipped")
+    phases: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
+    reports = [
+        pytest.TestReport("id", ("file", 1, "name"), {}, outcome, None, phase)
+        for phase, outcome in product(phases, outcomes)
+    ]
+    left_out = [report for report in reports if report not in timed.shown(reports)]
+    assert [(report.when, report.outcome) for report in left_out] == [
+        ("setup", "passed"),
+        ("teardown", "passed"),
+    ]
 
 
 def test_what_linux_tells() -> None:
