@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-START_S = 20.0
+START_S = 60.0
 POLL_S = 0.02
 OTHERS = ("AWS_", "DIAL_GATEWAY_", "OTEL_")
 """Variables of the user's own gateways, which the demo must not inherit."""

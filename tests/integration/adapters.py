@@ -12,8 +12,8 @@ from gateway.settings import SenderName
 from tests.senders import Sender, sender_of
 
 PHONE = "+12065550177"
-SOON_S = 0.4
-"""Far longer than a revoked call takes to end, and far shorter than its delay."""
+SOON_S = 2.0
+"""Far longer than a revoked call takes to end, and far shorter than its delay and than its time-out."""
 
 
 def requests(count: int = 1, attribute_bytes: int = 1) -> list[DialRequest]:

@@ -149,7 +149,7 @@ async def test_put_answers_in_the_order_of_the_requests(world: World) -> None:
 async def test_put_answers_shortly_before_the_deadline(world: World) -> None:
     """Requests that are unsettled near the deadline are UNKNOWN if sent, and NOT_ACCEPTED if not."""
     world.hang()
-    results = await world.put(*dials(225), timeout_s=2.0)
+    results = await world.put(*dials(225), timeout_s=5.0)
     assert [verdict(result) for result in results].count("UNKNOWN DEADLINE SAME_TOKEN") == 200
     assert [verdict(result) for result in results].count("NOT_ACCEPTED DEADLINE SAME_TOKEN") == 25
     assert len(world.calls()) == 8

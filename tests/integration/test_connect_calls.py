@@ -162,7 +162,7 @@ async def test_a_campaign_that_does_not_run_in_time(state: CampaignState) -> Non
     """Requests of a paused or new campaign that expire are EXPIRED with that reason."""
     async with world_of(expiry_headroom=0.2) as world:
         world.simulator.connect.set_state("late", state)
-        results = await world.ask(*dials(3, expires_in=1.6), campaign="late")
+        results = await world.ask(*dials(3, expires_in=3.5), campaign="late")
         assert verdicts(results) == ["EXPIRED CAMPAIGN_NOT_RUNNING SAME_TOKEN"] * 3
         assert len(world.calls()) == 1
 

@@ -14,7 +14,7 @@ PASSED = "EXPIRED EXPIRATION_PASSED SAME_TOKEN"
 
 async def test_an_expiry_within_the_headroom_is_answered_at_once(world: World) -> None:
     """A request that expires within the headroom is EXPIRED at once and never sent; a later one is sent."""
-    results = await world.ask(dial("near", expires_in=4.5), dial("far", expires_in=8))
+    results = await world.ask(dial("near", expires_in=4.5), dial("far", expires_in=60))
     assert verdicts(results) == [PASSED, "ACCEPTED"]
     assert (world.dialed("near"), world.dialed("far"), results[0].attempts) == (0, 1, 0)
 
@@ -40,12 +40,12 @@ async def test_an_expiry_while_waiting_for_a_permit() -> None:
 @pytest.mark.timed
 async def test_an_expiry_while_connect_hangs() -> None:
     """Requests that expire behind a hanging call are EXPIRED unsent; the requests of the call are UNKNOWN."""
-    async with world_of(max_concurrent_calls=1, call_timeout=0.6, expiry_headroom=0.5) as world:
+    async with world_of(max_concurrent_calls=1, call_timeout=4.0, expiry_headroom=0.5) as world:
         world.hang()
         caller = world.stream()
-        await caller.send(*dials(25, "sent", expires_in=1.0))
+        await caller.send(*dials(25, "sent", expires_in=3.8))
         await until(world.calls)
-        await caller.send(dial("behind", expires_in=0.9))
+        await caller.send(dial("behind", expires_in=3.5))
         results = await caller.ask()
         assert [verdict(result) for result in results if result.client_token == "behind"] == [PASSED]
         sent = [verdict(result) for result in results if result.client_token != "behind"]
@@ -71,20 +71,20 @@ async def test_an_expiry_under_the_throttle_for_capacity() -> None:
     async with world_of(expiry_headroom=0.2) as world:
         world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled", token="a")
         begun = time.time()
-        results = await world.ask(dial("a", expires_in=1.2), dial("b"))
+        results = await world.ask(dial("a", expires_in=4.0), dial("b"))
         assert verdicts(results) == ["EXPIRED THROTTLED SAME_TOKEN", "ACCEPTED"]
         assert results[0].attempts >= 2
-        assert max(call.at for call in world.calls()) < begun + 1.0
+        assert max(call.at for call in world.calls()) < begun + 3.9
 
 
 @pytest.mark.timed
 async def test_an_expiry_in_doubt_is_unknown() -> None:
     """A request that expires while in doubt is UNKNOWN, whatever else has happened to it since."""
     async with world_of(expiry_headroom=0.2, max_attempts=1000) as world:
-        world.fault(FaultKind.LATENCY, latency_s=0.1, count=1)
+        world.fault(FaultKind.LATENCY, latency_s=1.5, count=1)
         world.fault(FaultKind.EXCEPTION, code="InternalServerException", after_work=True, count=1)
         caller = world.stream()
-        await caller.send(dial("a", expires_in=1.2))
+        await caller.send(dial("a", expires_in=4.0))
         await until(world.calls)
         world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled")
         (result,) = await caller.ask()
@@ -95,15 +95,16 @@ async def test_an_expiry_in_doubt_is_unknown() -> None:
 @pytest.mark.timed
 async def test_no_attempt_is_made_after_the_expiry() -> None:
     """However long Connect fails, no call arrives within the headroom of its earliest expiration."""
-    async with world_of(expiry_headroom=0.3, max_attempts=100_000) as world:
+    async with world_of(expiry_headroom=1.5, max_attempts=100_000) as world:
         world.fault(FaultKind.EXCEPTION, code="InternalServerException")
-        expires = time.time() + 0.9
-        results = await world.ask(*dials(20, expires_in=0.9), dial("patient", expires_in=1.1))
+        expires = time.time() + 4.0
+        results = await world.ask(*dials(20, expires_in=4.0), dial("patient", expires_in=4.5))
         assert [verdict(result) for result in results] == ["UNKNOWN CONNECT_ERROR SAME_TOKEN"] * 21
         with_all = [call.at for call in world.calls() if call.items > 1]
         assert len(with_all) >= 2
-        assert max(with_all) < expires - 0.3
-        assert max(call.at for call in world.calls()) < expires + 0.2 - 0.3
+        # A second of the headroom is for calls that arrive late.
+        assert max(with_all) < expires - 0.5
+        assert max(call.at for call in world.calls()) < expires + 0.5 - 0.5
 
 
 class Wall:
@@ -121,7 +122,7 @@ class Wall:
 async def test_the_wall_clock_is_set_forward_while_requests_wait() -> None:
     """After a clock correction of ten minutes, expired requests are answered and never sent."""
     wall = Wall()
-    async with world_of(WorldOptions(wall=wall), call_rate=0.5, call_burst=1.0, would_expire=False) as world:
+    async with world_of(WorldOptions(wall=wall), call_rate=0.05, call_burst=1.0, would_expire=False) as world:
         caller = world.stream()
         await caller.send(*dials(25, "first"))
         await caller.read(25)

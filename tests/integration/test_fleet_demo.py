@@ -15,7 +15,7 @@ from gateway.simulator import Simulator, SimulatorSettings
 from tests.shared_state.servers import absent
 
 LEADS = Path("examples/leads.csv")
-LONGEST_S = 60
+LONGEST_S = 240
 
 
 def demo(leads: Path, **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -55,18 +55,18 @@ async def test_a_backlog_is_sent_in_full_calls() -> None:
 @pytest.mark.timed
 async def test_a_lone_request_is_sent_after_the_linger() -> None:
     """With free permits a lone request waits half the linger, or not at all on a half-closed stream."""
-    async with world_of(linger=0.6) as world:
+    async with world_of(linger=2.0) as world:
         caller = world.stream()
         await caller.send(dial("warm"))
         await caller.read(1)
         begun, watch = time.monotonic(), Stopwatch()
         await caller.send(dial("open"))
         await caller.read(1)
-        assert watch.took_s < 0.6
-        assert time.monotonic() - begun >= 0.29
+        assert watch.took_s < 2.0
+        assert time.monotonic() - begun >= 0.99
         watch = Stopwatch()
         await world.ask(dial("closed"))
-        assert watch.took_s < 0.29
+        assert watch.took_s < 0.99
 
 
 @pytest.mark.timed

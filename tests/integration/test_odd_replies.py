@@ -88,7 +88,7 @@ async def test_an_unreadable_state(sender: SenderName, state: Any) -> None:
     async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url), sender=sender) as world:
         error = {"x-amzn-ErrorType": "InvalidCampaignStateException"}
         odd.say = lambda _: (409, error, json.dumps({"message": "m", "state": state}).encode())
-        (result,) = await world.ask(*dials(1, expires_in=6.0))
+        (result,) = await world.ask(*dials(1, expires_in=8.0))
         assert verdicts([result]) == ["EXPIRED CAMPAIGN_NOT_RUNNING SAME_TOKEN"]
 
 

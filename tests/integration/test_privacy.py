@@ -123,6 +123,7 @@ async def test_nothing_private_is_emitted() -> None:
         "DIAL_GATEWAY_DRAIN_GRACE": "1",
         "OTEL_TRACES_EXPORTER": "console",
         "OTEL_METRICS_EXPORTER": "console",
+        "OTEL_METRIC_EXPORT_INTERVAL": "300",
     }
     async with serving(*NO_LIMIT, environment=environment) as served:
         told = await live(served)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from itertools import count
 
 import grpc
 import grpc.aio
@@ -12,8 +13,8 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.simulator import FaultKind
 from tests.integration.relay import relay_to
 from tests.integration.world import (
+    PATIENCE_S,
     Caller,
-    World,
     WorldOptions,
     dial,
     dials,
@@ -25,7 +26,7 @@ from tests.integration.world import (
 
 DRAINED = "NOT_ACCEPTED DRAINING SAME_TOKEN"
 UNSURE = "UNKNOWN DRAINING SAME_TOKEN"
-AGE_S = 0.4
+AGE_S = 1.5
 """The configured age of streams: with the smallest jitter they end at four fifths of it."""
 
 
@@ -55,7 +56,7 @@ async def test_an_idle_stream_gets_a_notice_and_ends() -> None:
         await caller.send(*dials(3))
         began = time.monotonic()
         assert await rest_of_aged(caller) == ["ACCEPTED"] * 3
-        assert 0.25 < time.monotonic() - began < 5  # far less than the grace
+        assert 0.25 < time.monotonic() - began < 15  # far less than the grace
         assert verdicts(await world.ask(*dials(3, "new"))) == ["ACCEPTED"] * 3
 
 
@@ -90,20 +91,20 @@ async def test_streams_that_began_together_end_apart() -> None:
 async def test_queued_requests_are_dialed_within_the_grace() -> None:
     """Requests of a stream are still dialed within its grace; the stream ends after its last answer."""
     async with world_of(stream_max_age=AGE_S) as world:
-        world.fault(FaultKind.LATENCY, latency_s=0.3)
+        world.fault(FaultKind.LATENCY, latency_s=3.0)
         caller = world.stream()
-        await caller.send(*dials(600))  # three rounds of eight calls
+        await caller.send(*dials(400))  # two rounds of eight calls
         await read_notice(caller)
         began = time.monotonic()
-        assert await rest_of_aged(caller) == ["ACCEPTED"] * 600
-        assert time.monotonic() - began < 5
+        assert await rest_of_aged(caller) == ["ACCEPTED"] * 400
+        assert time.monotonic() - began < 15  # less than the grace
 
 
 @pytest.mark.timed
 async def test_requests_beyond_the_grace_are_not_accepted() -> None:
     """At the end of the grace waiting requests are NOT_ACCEPTED, those in flight end; each is dialed once."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.2, max_concurrent_calls=1) as world:
-        world.fault(FaultKind.LATENCY, latency_s=1.0, count=1)
+        world.fault(FaultKind.LATENCY, latency_s=4.0, count=1)
         caller = world.stream()
         await caller.send(*dials(60))
         results = await rest_of_aged(caller)
@@ -122,7 +123,7 @@ async def test_unsettled_requests_of_a_call_after_the_grace() -> None:
     answers.
     """
     async with world_of(stream_max_age=AGE_S, drain_grace=0.1, max_concurrent_calls=1) as world:
-        world.fault(FaultKind.LATENCY, latency_s=0.8)
+        world.fault(FaultKind.LATENCY, latency_s=4.0)
         world.fault(FaultKind.ITEM_FAILURE, code="UnknownError", token="t-1")
         world.fault(FaultKind.ITEM_MISSING, token="t-2")
         caller = world.stream()
@@ -145,7 +146,7 @@ async def test_a_partly_admitted_message() -> None:
         assert results.count(DRAINED) == 70
         assert len(results) == 100
     async with world_of(stream_max_age=AGE_S, stream_window=30) as world:
-        world.fault(FaultKind.LATENCY, latency_s=0.2)
+        world.fault(FaultKind.LATENCY, latency_s=0.8)
         caller = world.stream()
         await caller.send(*dials(100))
         assert await rest_of_aged(caller) == ["ACCEPTED"] * 100
@@ -155,7 +156,7 @@ async def test_a_partly_admitted_message() -> None:
 async def test_nothing_is_read_after_the_notice() -> None:
     """Messages after the notice are not read, so they get no answer here, and the caller sends them again."""
     async with world_of(stream_max_age=AGE_S) as world:
-        world.fault(FaultKind.LATENCY, latency_s=0.8)
+        world.fault(FaultKind.LATENCY, latency_s=4.0)
         caller = world.stream()
         await caller.send(*dials(2))
         await read_notice(caller)
@@ -168,7 +169,7 @@ async def test_nothing_is_read_after_the_notice() -> None:
 async def test_a_half_closed_stream_is_not_ended() -> None:
     """A half-closed stream gets all its answers, and OK, however old it is."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.1) as world:
-        world.fault(FaultKind.LATENCY, latency_s=1.0)
+        world.fault(FaultKind.LATENCY, latency_s=3.0)
         caller = world.stream()
         results = await caller.ask(*dials(60))
         assert verdicts(results) == ["ACCEPTED"] * 60
@@ -179,7 +180,7 @@ async def test_a_half_closed_stream_is_not_ended() -> None:
 @pytest.mark.timed
 async def test_requests_joined_by_another_stream_stay() -> None:
     """Requests that a younger stream has joined stay; the old stream is told that they may be dialed."""
-    async with world_of(stream_max_age=1.0, drain_grace=0.1, call_rate=0.4, call_burst=1.0) as world:
+    async with world_of(stream_max_age=2.5, drain_grace=0.1, call_rate=0.2, call_burst=1.0) as world:
         await world.put(dial("spends-the-permit"))
         old = world.stream()
         await old.send(dial("shared"), dial("own"))
@@ -195,7 +196,7 @@ async def test_requests_joined_by_another_stream_stay() -> None:
 @pytest.mark.timed
 async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
     """A stream in its grace gets one notice and one answer per request, even if the gateway shuts down."""
-    async with world_of(stream_max_age=AGE_S, call_timeout=2.0) as world:
+    async with world_of(stream_max_age=AGE_S, call_timeout=20.0) as world:
         world.hang()
         caller = world.stream()
         await caller.send(*dials(30))
@@ -225,20 +226,17 @@ async def test_an_old_connection_is_replaced() -> None:
             assert await old.status() is grpc.StatusCode.OK
 
 
-async def serve_unary(world: World, port: int, end: float) -> int:
-    """Send unary calls one after the other over connections that age; return how many were answered."""
-    answered = 0
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        while time.monotonic() < end:
-            message = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=dials(1, f"u-{answered}"))
-            assert verdicts((await stub_of(channel).PutDialRequests(message)).results) == ["ACCEPTED"]
-            answered += 1
-    return answered
-
-
 @pytest.mark.timed
 async def test_aging_connections_lose_no_call() -> None:
     """Unary calls are all answered, although their connections get GOAWAY every half second."""
-    async with world_of(stream_max_age=0.5, linger=0.0) as world, relay_to(world.port) as relay:
-        assert await serve_unary(world, relay.port, time.monotonic() + 2.5) > 20
-        assert relay.connections > 2
+    async with (
+        world_of(stream_max_age=0.5, linger=0.0) as world,
+        relay_to(world.port) as relay,
+        grpc.aio.insecure_channel(f"127.0.0.1:{relay.port}") as channel,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        for number in count():
+            message = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=dials(1, f"u-{number}"))
+            assert verdicts((await stub_of(channel).PutDialRequests(message)).results) == ["ACCEPTED"]
+            if relay.connections > 4:
+                break

@@ -22,7 +22,7 @@ import valkey
 from tests.pki import Authority
 from tests.ports import reserved_port
 
-START_S = 20.0
+START_S = 60.0
 """Seconds in which a server must be ready; usually it takes 0.05."""
 READY = "Ready to accept connections"
 SENTINEL_READY = "+monitor master"
