@@ -7,7 +7,7 @@ import pytest
 from dialgateway import CampaignState, Confirmation, HeldRequests
 from dialgateway.dialctl.campaign_table import campaign_line, confirmation_texts, table_lines
 from tests.integration.fleet_world import fleet_of
-from tests.integration.world import CAMPAIGN, dials, until, verdicts
+from tests.integration.world import CAMPAIGN, PATIENCE_S, dials, until, verdicts
 from tests.shared_state.lossy_proxy import lossy_proxy_to
 from tests.shared_state.operators import (
     HOLD,
@@ -146,14 +146,17 @@ async def test_dialctl_says_which_replicas_have_confirmed(fleet_server: Server) 
     async with lossy_proxy_to(fleet_server.port) as proxy, fleet_of(2, fleet_server.url) as fleet:
         await fleet.add("cut-off", shared_state_url=f"valkey://127.0.0.1:{proxy.port}")
         await fleet.joined()
-        code, out, err = await dialctl(
-            fleet.replicas[0], "hold", CAMPAIGN, "--in-advance", "--reason", "complaints"
-        )
+        hold = ("hold", CAMPAIGN, "--in-advance", "--reason", "complaints")
+        async with asyncio.timeout(PATIENCE_S):  # a replica on a busy machine may confirm late
+            while (result := await dialctl(fleet.replicas[0], *hold))[0] != 0:
+                pass
+        code, out, err = result
         assert (code, err) == (0, "")
         assert out.splitlines()[0].startswith(f"{CAMPAIGN}: held")
         assert out.splitlines()[1] == "confirmed by cut-off, gateway-0, gateway-1"
         proxy.partitioned = True
-        code, out, err = await dialctl(fleet.replicas[1], "release", CAMPAIGN)
-        assert code == 1
-        assert "confirmed by gateway-0, gateway-1" in out
+        async with asyncio.timeout(PATIENCE_S):
+            while "confirmed by gateway-0, gateway-1" not in out:
+                code, out, err = await dialctl(fleet.replicas[1], "release", CAMPAIGN)
+                assert code == 1
         assert err.startswith("dialctl: NOT confirmed by cut-off: ")
