@@ -98,7 +98,7 @@ async def test_an_unread_log_blocks_nothing() -> None:
         began = time.monotonic()
         gateway.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(gateway.process.wait(), PATIENCE_S) == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # less than the grace
 
 
 @pytest.mark.timed
