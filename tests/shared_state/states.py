@@ -24,7 +24,7 @@ from gateway.shared_state.server import ServerAccess
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
 
 CAMPAIGN = "c-1"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 2.0
 """Longer than in production, since tests share their machine."""
 
 

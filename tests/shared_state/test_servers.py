@@ -38,7 +38,7 @@ def test_a_server_that_persists_keeps_its_keys(program: str, tmp_path: Path) -> 
 
 def test_a_paused_server_carries_out_late_what_it_was_sent(real_server: Server) -> None:
     """While a server is stopped a command times out; once it goes on, it carries the command out."""
-    impatient = real_server.client(timeout_s=0.2)
+    impatient = real_server.client(timeout_s=1.0)
     impatient.ping()
     real_server.pause()
     with pytest.raises(valkey.TimeoutError):
