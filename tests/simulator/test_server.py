@@ -170,7 +170,7 @@ async def test_a_reset_is_a_tcp_reset(simulator: Simulator) -> None:
 async def test_no_answer(simulator: Simulator, make_client: MakeClient, dial_requests: DialRequests) -> None:
     """Without an answer the client reaches its own time-out, and the simulator keeps serving."""
     simulator.connect.add_fault(Fault(kind=FaultKind.NO_ANSWER, after_work=True, count=1))
-    client = make_client(simulator.url, read_timeout_s=0.1)
+    client = make_client(simulator.url, read_timeout_s=2.0)
     with pytest.raises(ReadTimeoutError):
         await put(client, dial_requests("a"))
     answer = await put(client, dial_requests("a"))
@@ -185,7 +185,7 @@ async def test_an_answer_after_the_time_out(
     """The work is done when the request arrives; nothing keeps waiting for a client that has given up."""
     simulator.connect.add_fault(Fault(kind=FaultKind.LATENCY, latency_s=60))
     before = len(asyncio.all_tasks())
-    client = make_client(simulator.url, read_timeout_s=0.1)
+    client = make_client(simulator.url, read_timeout_s=1.0)
     with pytest.raises(ReadTimeoutError):
         await put(client, dial_requests("a"))
     client.close()

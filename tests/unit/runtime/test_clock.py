@@ -47,7 +47,8 @@ def test_a_wall_clock_that_is_set() -> None:
 def test_the_machines_clocks() -> None:
     """The default clocks are the machine's: both scales name the same instant."""
     clock = SystemClock()
-    assert abs(time.time() + clock.wall_offset() - clock.now()) < 0.1
+    apart = [abs(time.time() + clock.wall_offset() - clock.now()) for _ in range(10)]
+    assert min(apart) < 0.1  # the process may stand still between two readings
 
 
 def test_the_scale_of_expiries_follows_the_wall_clock() -> None:
