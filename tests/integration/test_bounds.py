@@ -90,7 +90,7 @@ async def test_a_full_gateway_stops_reading_and_continues() -> None:
 async def test_a_stream_that_ends_while_it_waits_for_room() -> None:
     """A stream that ends while it waits for room passes its turn to the next."""
     async with world_of(queue_limit=25) as world:
-        world.fault(FaultKind.LATENCY, latency_s=0.5, count=1)
+        world.fault(FaultKind.LATENCY, latency_s=2.0, count=1)
         first = world.stream()
         await first.send(*dials(25, "first"))
         await until(world.calls)

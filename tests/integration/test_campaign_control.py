@@ -35,7 +35,7 @@ async def test_a_hold_takes_effect_within_a_second() -> None:
     """
     async with world_of(call_rate=10.0) as world, DialGatewayClient(world.target) as client:
         caller = world.stream()
-        await caller.send(*dials(500))
+        await caller.send(*dials(1000))
         await until(lambda: len(world.calls()) >= 12)
         asked_at, watch = time.time(), Stopwatch()
         await client.hold_campaign(CAMPAIGN, "too many complaints")
@@ -47,11 +47,11 @@ async def test_a_hold_takes_effect_within_a_second() -> None:
         assert latest_s <= 1.0 + waited_s
         campaign = await one(client)
         assert campaign.state is CampaignState.HELD
-        assert campaign.queued == 500 - 25 * len(calls)
+        assert campaign.queued == 1000 - 25 * len(calls)
         assert campaign.oldest_wait.total_seconds() >= 2.5
         await client.release_campaign(CAMPAIGN)
         await caller.finish()
-        assert verdicts(await caller.rest()) == ["ACCEPTED"] * 500
+        assert verdicts(await caller.rest()) == ["ACCEPTED"] * 1000
         assert [notice.kind for notice in caller.notices] == [HELD, RESUMED]
 
 
@@ -59,7 +59,7 @@ async def test_a_hold_takes_effect_within_a_second() -> None:
 async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: DialGatewayClient) -> None:
     """A failing call of a held campaign is not retried; its requests wait, and are sent after the release."""
     world.fault(FaultKind.EXCEPTION, code="InternalServerException", count=1)
-    world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
+    world.fault(FaultKind.LATENCY, latency_s=2.0, count=1)
     caller = world.stream()
     await caller.send(dial("a"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
@@ -75,7 +75,7 @@ async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: D
 
 async def test_a_hold_that_answers_requests(world: World, client: DialGatewayClient) -> None:
     """Queued and new requests are answered HELD, safe to resend; a call in flight ends normally."""
-    world.fault(FaultKind.LATENCY, latency_s=0.5, count=1)
+    world.fault(FaultKind.LATENCY, latency_s=2.0, count=1)
     caller = world.stream()
     await caller.send(dial("under-way"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
@@ -151,7 +151,7 @@ async def test_a_drain_does_not_wait_for_holds() -> None:
 
 async def test_a_purge_answers_only_queued_requests(world: World, client: DialGatewayClient) -> None:
     """Queued requests are answered PURGED, once each; requests in a call are not affected."""
-    world.fault(FaultKind.LATENCY, latency_s=0.6, count=1)
+    world.fault(FaultKind.LATENCY, latency_s=2.0, count=1)
     caller = world.stream()
     await caller.send(dial("under-way"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
@@ -215,7 +215,7 @@ async def test_the_error_of_an_abandoned_call_is_retrieved(
 async def test_requests_in_doubt_are_purged_as_unknown(world: World, client: DialGatewayClient) -> None:
     """A queued request whose last call ended in doubt is UNKNOWN when it is purged."""
     world.fault(FaultKind.EXCEPTION, code="InternalServerException", after_work=True, count=1)
-    world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
+    world.fault(FaultKind.LATENCY, latency_s=2.0, count=1)
     caller = world.stream()
     await caller.send(dial("a"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it

@@ -93,7 +93,7 @@ async def test_a_missing_right_to_read_states(world: World) -> None:
 async def test_priorities_on_the_wire() -> None:
     """HIGH is sent before earlier requests, BULK after all; an unknown number is the default priority."""
     async with world_of(max_concurrent_calls=1) as world:
-        world.fault(FaultKind.LATENCY, campaign="busy", latency_s=0.5)
+        world.fault(FaultKind.LATENCY, campaign="busy", latency_s=2.0)
         busy = asyncio.create_task(world.ask(dial("busy"), campaign="busy"))
         await until(world.calls)
         numbers = {
@@ -116,7 +116,7 @@ async def test_priorities_on_the_wire() -> None:
 async def test_priorities_within_a_campaign() -> None:
     """Within one campaign HIGH is sent before earlier BULK."""
     async with world_of(max_concurrent_calls=1) as world:
-        world.fault(FaultKind.LATENCY, campaign="busy", latency_s=0.5)
+        world.fault(FaultKind.LATENCY, campaign="busy", latency_s=2.0)
         busy = asyncio.create_task(world.ask(dial("busy"), campaign="busy"))
         await until(world.calls)
         caller = world.stream()

@@ -168,7 +168,7 @@ async def test_joined_requests_stay(leaver: int) -> None:
 
 async def test_requests_of_absent_callers_are_not_retried(world: World) -> None:
     """A failed request in flight whose caller is gone is not requeued."""
-    world.fault(FaultKind.LATENCY, latency_s=0.2)
+    world.fault(FaultKind.LATENCY, latency_s=2.0)
     world.fault(FaultKind.ITEM_FAILURE, code="UnknownError")
     caller = world.stream()
     await caller.send(*dials(25))

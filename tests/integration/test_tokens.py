@@ -13,7 +13,7 @@ OTHER_ATTRIBUTES: dict[str, Any] = {"attributes": {"name": "other"}}
 
 async def test_a_token_in_flight_is_joined(world: World) -> None:
     """Two streams that send the same dial request while it is in flight share one call and one answer."""
-    world.fault(FaultKind.LATENCY, latency_s=0.3)
+    world.fault(FaultKind.LATENCY, latency_s=2.0)
     first, second = world.stream(), world.stream()
     await first.send(dial("a"))
     await until(world.calls)
@@ -67,7 +67,7 @@ async def test_another_dial_under_an_accepted_token_conflicts(world: World) -> N
 
 async def test_another_dial_under_a_token_in_flight_conflicts(world: World) -> None:
     """A conflict with a token in flight is answered at once; the first request is not affected."""
-    world.fault(FaultKind.LATENCY, latency_s=0.3)
+    world.fault(FaultKind.LATENCY, latency_s=2.0)
     first = world.stream()
     await first.send(dial("a"))
     await until(world.calls)
