@@ -53,7 +53,7 @@ async def _send_all(caller: Caller, count: int, prefix: str, list_of: int = 50) 
 
 async def test_a_stream_has_at_most_a_window() -> None:
     """While Connect hangs a stream is read up to its window; later it continues, and all are answered."""
-    async with world_of(stream_window=60, call_timeout=0.5) as world, peak_of(world) as peak:
+    async with world_of(stream_window=60, call_timeout=2.0) as world, peak_of(world) as peak:
         world.hang()
         caller = world.stream()
         await _send_all(caller, 1000, "t")
@@ -72,7 +72,7 @@ async def test_a_window_smaller_than_a_message() -> None:
 
 async def test_a_full_gateway_stops_reading_and_continues() -> None:
     """A full gateway reads no stream; when there is room, all streams continue and all are answered."""
-    async with world_of(queue_limit=60, call_timeout=0.5) as world, peak_of(world) as peak:
+    async with world_of(queue_limit=60, call_timeout=2.0) as world, peak_of(world) as peak:
         world.hang()
         callers = [world.stream() for _ in range(4)]
         await asyncio.gather(*(_send_all(caller, 200, f"{n}") for n, caller in enumerate(callers)))
@@ -106,7 +106,7 @@ async def test_a_stream_that_ends_while_it_waits_for_room() -> None:
 
 async def test_memory_is_bounded_by_bytes_too() -> None:
     """Large requests fill the gateway by their size, long before the limit of their number."""
-    async with world_of(queue_bytes=100_000, call_timeout=0.5) as world, peak_of(world) as peak:
+    async with world_of(queue_bytes=100_000, call_timeout=2.0) as world, peak_of(world) as peak:
         world.hang()
         caller = world.stream()
         for number in range(60):

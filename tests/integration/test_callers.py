@@ -41,7 +41,7 @@ def listen() -> str:
 async def test_a_caller_that_floods_blocks_only_itself(listen: str) -> None:
     """Twenty streams of one caller fill only its share; another caller is served at the same time."""
     async with (
-        world_of(listen=listen, caller_window=60, call_timeout=0.5) as world,
+        world_of(listen=listen, caller_window=60, call_timeout=2.0) as world,
         another_caller(world) as other,
     ):
         world.hang(campaign="flooded")
@@ -128,7 +128,7 @@ async def test_streams_are_limited_per_caller_and_in_all(listen: str) -> None:
 async def test_unary_calls_are_limited_per_caller_and_in_all(listen: str) -> None:
     """A call beyond the limit is refused; calls of one caller do not use up another's share."""
     async with (
-        world_of(listen=listen, caller_streams=3, stream_limit=5, call_timeout=0.5) as world,
+        world_of(listen=listen, caller_streams=3, stream_limit=5, call_timeout=2.0) as world,
         another_caller(world) as other,
     ):
         world.hang()

@@ -28,7 +28,7 @@ PASSING: dict[str, tuple[FaultKind, dict[str, Any]]] = {
 @pytest.mark.parametrize(("kind", "values"), PASSING.values(), ids=PASSING)
 async def test_a_temporary_failure(kind: FaultKind, values: dict[str, Any]) -> None:
     """A call that fails temporarily is sent again with the same tokens, and nothing is dialed twice."""
-    async with world_of(call_timeout=0.25) as world:
+    async with world_of(call_timeout=1.5) as world:
         world.fault(kind, **values, count=2)
         results = await world.ask(*dials(25))
         assert verdicts(results) == ["ACCEPTED"] * 25
@@ -41,7 +41,7 @@ async def test_a_temporary_failure(kind: FaultKind, values: dict[str, Any]) -> N
 @pytest.mark.parametrize(("kind", "values"), PASSING.values(), ids=PASSING)
 async def test_a_permanent_failure(kind: FaultKind, values: dict[str, Any]) -> None:
     """A failure in all attempts is UNKNOWN: CONNECT_ERROR if Connect answered, otherwise UNREACHABLE."""
-    async with world_of(call_timeout=0.3, max_attempts=2) as world:
+    async with world_of(call_timeout=1.5, max_attempts=2) as world:
         world.fault(kind, **values)
         results = await world.ask(*dials(3))
         assert verdicts(results) == [FAILED if kind is FaultKind.EXCEPTION else LOST] * 3
