@@ -185,17 +185,22 @@ async def test_a_caller_that_does_not_read_does_not_delay_the_exit() -> None:
     async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_DRAIN_GRACE": "1"}) as served:
         caller = served.stream()
         items = [dial(f"{n}".zfill(200), phone_number="1") for n in range(500)]
-        sending = asyncio.create_task(_send_forever(caller, items))
-        await asyncio.sleep(0.5)
+        sent: list[int] = []
+        sending = asyncio.create_task(_send_forever(caller, items, sent))
+        before = -1
+        while len(sent) > before:  # until the gateway reads no more
+            before = len(sent)
+            await asyncio.sleep(0.5)
         served.terminate()
         await exited(served, AT_ONCE_S)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def _send_forever(caller: Caller, items: list[pb.DialRequest]) -> None:
+async def _send_forever(caller: Caller, items: list[pb.DialRequest], sent: list[int]) -> None:
     while True:
         await caller.send(*items)
+        sent.append(len(items))
 
 
 def _list(count: int) -> pb.PutDialRequestsRequest:

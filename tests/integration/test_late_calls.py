@@ -160,11 +160,11 @@ async def test_calls_that_were_delayed_stay_within_the_quota(
             max_attempts=50,
         ) as (_, caller),
     ):
-        await caller.send(*dials(750))
+        await caller.send(*dials(1500))
         await asyncio.sleep(1.2)
         upstream.gate.set()
-        assert verdicts(await caller.ask()) == ["ACCEPTED"] * 750
-        assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(750))
+        assert verdicts(await caller.ask()) == ["ACCEPTED"] * 1500
+        assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(1500))
         assert never_above(10.0, 10.0, [request.at for request in upstream.requests])
 
 
