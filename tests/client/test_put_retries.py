@@ -47,6 +47,6 @@ async def test_put_ends_at_its_timeout(closed_port: int) -> None:
     policy = RetryPolicy(longest_pause=timedelta(seconds=0.2))
     async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
         with pytest.raises(GatewayUnavailable, match="refused") as caught:
-            await client.put("c", requests(2), timeout=0.4)
+            await client.put("c", requests(2), timeout=2)
     assert caught.value.unanswered == ("t-0", "t-1")
     assert caught.value.in_doubt == ()
