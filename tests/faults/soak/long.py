@@ -209,10 +209,11 @@ async def _under_load(
 def _bounds(rate: float) -> Mapping[str, float]:
     """Return the highest medians of the figures that follow the load.
 
-    A gateway cannot remember more than all requests of the time for which it remembers them.
+    A gateway cannot remember more than all requests of the time for which it remembers them. A result is two
+    objects, and is kept for twice the time if it has to be written again.
     """
     per_s = rate + STEADY_PER_S * GATEWAYS
-    return {TOKENS: per_s * REPLAY_WINDOW_S, RESULTS: 2 * per_s * RECENT_S}
+    return {TOKENS: per_s * REPLAY_WINDOW_S, RESULTS: 4 * per_s * RECENT_S}
 
 
 class Watch:
