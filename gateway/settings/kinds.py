@@ -64,9 +64,13 @@ def one_of(*allowed: str, note: str = "") -> Kind:
     )
 
 
+_ADDRESS = r"([^:\[\]]+|\[[^\[\]]+\]):[0-9]{1,5}"
+"""An IPv6 address without brackets would leave open where its port begins."""
+
+
 def _read_address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    return checked(text, bool(host) and port.isascii() and port.isdigit() and int(port) <= 65_535)
+    found = re.fullmatch(_ADDRESS, text)
+    return checked(text, found is not None and int(text.rpartition(":")[2]) <= 65_535)
 
 
 def checked(value: _T, legal: bool) -> _T:
@@ -119,7 +123,11 @@ PATTERNS = Kind(
     _text(r"([^,?\[]+=(v1|v2)(,[^,?\[]+=(v1|v2))*)?"),
     listed=True,
 )
-ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address, _text(r".+:[0-9]{1,5}"))
+ADDRESS = Kind(
+    "HOST:PORT, with a port from 0 to 65535, and with an IPv6 address as HOST in brackets",
+    _read_address,
+    _text(_ADDRESS),
+)
 NETWORKS = Kind(
     "a list of addresses and networks such as '10.1.0.0/16,127.0.0.6', without bits after the prefix",
     _read_networks,

@@ -130,7 +130,9 @@ RIGHT = {
 
 WRONG = [
     *[("listen", value) for value in ("", "50051", ":50051", "here:", "here:port", "here:65536", "here:-1")],
+    *[("listen", value) for value in ("::1:50051", "[::1:50051", "[]:50051", "[::1]50051", "[::1]")],
     ("admin_listen", "9464"),
+    ("admin_listen", "::1:9464"),
     *[("admin_identity_header", value) for value in ("", "x forwarded", "x" * 101)],
     *[("admin_hosts", value) for value in ("", "a.example,", "*", "*.", "a.*.example", "*a.example")],
     *[
