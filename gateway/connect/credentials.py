@@ -42,6 +42,9 @@ MAX_HANGING = 4
 LONGEST_SLEEP_S = 30.0
 """Seconds between two readings of the clocks: the wall clock may have been set."""
 
+NOT_FOUND_YET = "none were found yet"
+"""What is wrong before an attempt has failed, at the start or since the last credentials."""
+
 Load = Callable[[], Credentials | None]
 
 
@@ -101,7 +104,7 @@ class AccessKeys:
         self._now = now
         self._rng = rng or random.Random()
         self._credentials: LoadedCredentials | None = None
-        self._problem = "none were found yet"
+        self._problem = NOT_FOUND_YET
         self._renew_at = self._renew_at_epoch = -math.inf
         self._failures = 0
         self._hanging = 0
@@ -213,9 +216,9 @@ class AccessKeys:
 
     def _store(self, loaded: LoadedCredentials) -> None:
         with self._lock:
-            if not self.usable:
+            if not self.usable or self._failures:
                 log.info("AWS credentials were found")
-            self._credentials, self._failures = loaded, 0
+            self._credentials, self._failures, self._problem = loaded, 0, NOT_FOUND_YET
             left_s = loaded.expires_at - self._epoch()
             ahead_s = min(AHEAD_S, left_s / 2) * self._rng.uniform(0.8, 1.0)
             self._renew_in(max(left_s - ahead_s, 1.0) if left_s < math.inf else self._reload_s)

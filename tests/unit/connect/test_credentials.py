@@ -1,5 +1,6 @@
 """Credentials in memory: never waited for, renewed ahead of time, looked for until they are there."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,9 @@ from botocore.exceptions import NoCredentialsError
 
 from gateway.connect.credentials import MAX_HANGING, AccessKeys, InMemory, Load, Provider
 from tests.stopwatch import Stopwatch
+
+OUTAGE = (None, None)
+"""Two attempts in which a source has no credentials."""
 
 
 def lasting(key: str, seconds: float) -> RefreshableCredentials:
@@ -30,6 +34,11 @@ def started(load: Load, **options: Any) -> Iterator[AccessKeys]:
         yield keys
     finally:
         keys.close()
+
+
+def fast() -> float:
+    """Return the time of a clock that is a hundred times as fast as others."""
+    return 100.0 * time.monotonic()
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -107,6 +116,20 @@ def test_a_source_that_raises() -> None:
     with started(load) as keys:
         assert keys.in_words == "FileNotFoundError when asking for them"
         until(lambda: keys.usable)
+
+
+def test_each_outage_of_the_source_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """An outage is one warning and its end is one line, also if the next one has the same cause."""
+    answers: list[Credentials | None] = [*OUTAGE, Credentials("key", "secret")] * 2
+
+    def load() -> Credentials | None:
+        return answers.pop(0) if answers else Credentials("key", "secret")
+
+    clock: dict[str, Any] = {"now": fast, "epoch": fast, "longest_sleep_s": 0.005}
+    with caplog.at_level(logging.INFO, AccessKeys.__module__), started(load, reload_s=0.0, **clock):
+        until(lambda: len(caplog.records) == 4)
+    words = [line.message.partition(":")[0] for line in caplog.records]
+    assert words == ["no new AWS credentials", "AWS credentials were found"] * 2
 
 
 @pytest.mark.timed
