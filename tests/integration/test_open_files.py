@@ -5,11 +5,17 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from typing import Any
 
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.api.server import GrpcServer
 from tests.integration.admin import get
 from tests.integration.process import NO_LIMIT, Served, serving
 from tests.integration.world import PATIENCE_S, dials, verdicts
 
+FEW = 3
 SOFT, HARD = 64, 160
 FEW_FILES = ("tests.integration.few_files", str(SOFT), str(HARD), "serve", "--simulator")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -25,6 +31,23 @@ async def many_connections(gateway: Served) -> AsyncIterator[None]:
             last.sendall(PREFACE)
         assert await asyncio.to_thread(last.recv, 1) == b""
         yield
+
+
+async def test_broken_connections_do_not_count() -> None:
+    """A connection that ends in the middle of anything leaves its place to another one."""
+    server = GrpcServer((), "127.0.0.1:0", connections=FEW)
+    port = await server.start()
+    try:
+        for sent in (b"", b"GET / HTTP/1.1\r\n\r\n", PREFACE[:10], PREFACE) * FEW:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            writer.transport.abort()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            asked = stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=PATIENCE_S)
+            assert (await asked).status == health_pb2.HealthCheckResponse.SERVING
+    finally:
+        await server.stop(0.0)
 
 
 async def test_callers_leave_files_for_calls_and_probes() -> None:
