@@ -119,7 +119,8 @@ _HINTS = (
     ),
     (
         ("failed to connect", "Socket closed"),
-        "the gateway closed the connection at once: its port may expect TLS, or a certificate of the client",
+        "the gateway closed the connection at once: its port may expect TLS, or a certificate of the client,"
+        " or it has no room for another connection",
     ),
 )
 """What errors of gRPC's core mean to a caller: parts of its text, and the words for them."""
