@@ -9,6 +9,7 @@ the certificate itself is in `Cert`, as nginx and HAProxy send it.
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -97,6 +98,7 @@ def operator_identity(host: str, values: Sequence[str], trusted: Iterable[Networ
     return values[0] if _is_usable(values[0]) else None
 
 
+@lru_cache(maxsize=4096)  # a connection makes many calls
 def address_of(peer: str) -> Address | None:
     """Return the address of a gRPC peer, None if it has no address, such as a Unix socket."""
     scheme, _, rest = peer.partition(":")
