@@ -47,13 +47,14 @@ from dialgateway.dialctl.connections_command import ConnectionsArguments, print_
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.number_arguments import NumberArguments, SuppressionsArguments
 from dialgateway.dialctl.send_arguments import CheckArguments
-from dialgateway.dialctl.terminal import accept_all_characters, write_lines
+from dialgateway.dialctl.terminal import accept_all_characters, open_standard_files, write_lines
 
 USAGE, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. For wrong arguments argparse exits with code 2."""
+    open_standard_files()
     accept_all_characters()
     try:
         return _run(sys.argv[1:] if argv is None else argv)

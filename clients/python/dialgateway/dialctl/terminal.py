@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -43,6 +44,26 @@ def write_lines(stream: TextIO, *lines: str) -> None:
         stream.flush()
     except OSError:
         _discard_output(stream)
+
+
+def open_standard_files() -> None:
+    """Open the null device as each standard file that is closed, as cron jobs with `2>&-` have it.
+
+    Otherwise a connection would get its number, and what libraries in C write to stderr.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = _null_device()
+    if sys.stderr is None:
+        sys.stderr = _null_device()
+
+
+def _null_device() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def accept_all_characters() -> None:
