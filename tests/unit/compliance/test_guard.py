@@ -316,6 +316,8 @@ def test_campaigns_by_name() -> None:
         "  - {name: a, campaigns: ['*'], hours: {friday: ['08:00-21:00']}, zone: {attribute: zone}}\n",
         "  - {name: a, campaigns: ['*'], hours: always}\n  - {name: b, campaigns: [debts], hours: always}\n",
         "  - {name: a, campaigns: ['*'], hours: always, observe: true}\n",
+        "  - {name: a, campaigns: ['*'], hours: always}\n"
+        "  - {name: b, campaigns: ['*'], hours: {friday: ['08:00-21:00']}, observe: true}\n",
         "  - {name: a, campaigns: [other], hours: always}\n",
     ],
 )
@@ -336,6 +338,25 @@ def test_decisions_about_a_list_are_those_about_each(rules: str, now: float) -> 
     found = one.decide_all(now, asked)
     assert found == [other.decide(now, each) for each in asked]
     assert found[0].reason is Reason.SUPPRESSED
+
+
+def test_decisions_about_a_list_wait_until_tags_are_known() -> None:
+    """Also if what another campaign may do now is known for the number."""
+    directory = CampaignDirectory()
+    directory.publish(CampaignTable([CampaignEntry("id-1", "a", {}), CampaignEntry("id-2", "b")]))
+    text = f'version: 1\nrules:\n  - {{name: n, campaigns: ["tag:team=debts"], {DAY}}}\n'
+    found = guard(f'{text}  - {{name: all, campaigns: ["*"], hours: always}}\n', directory=directory)
+    kinds = [found.decide_all(NIGHT, [request(campaign=one)])[0].kind for one in ("id-1", "id-2")]
+    assert kinds == [ALLOWED, NOT_BEFORE]
+
+
+def test_decisions_about_a_list_follow_the_clock() -> None:
+    """Exactly at opening and at closing too, and if the clock is set back."""
+    found = guard(rules(DAY))
+    opening, closing = utc("2026-07-15T12:00"), utc("2026-07-16T01:00")
+    instants = (NOON, closing - 1, closing, closing + 1, NOON, opening - 1, opening, NOON)
+    kinds = [found.decide_all(now, [request()])[0].kind for now in instants]
+    assert kinds == [ALLOWED, ALLOWED, NOT_BEFORE, NOT_BEFORE, ALLOWED, NOT_BEFORE, ALLOWED, ALLOWED]
 
 
 @pytest.mark.parametrize("rules", ["", "  - {name: b, campaigns: ['*'], hours: always, observe: true}\n"])

@@ -47,17 +47,17 @@ def test_many_changes_of_numbers_are_followed_by_two_reviews() -> None:
     guard = HoursGuard()
     bench, caller = bench_with(guard), Caller()
     bench.engine.operator_actions.hold(NOW, "held", Hold("op", "why", NOW))
-    bench.send_all(NOW, caller, *many(100), campaign="held")
+    bench.send_all(NOW, caller, *many(100), "kept", campaign="held")
     bench.send_all(NOW, caller, "sent")
     batch = bench.call(NOW)
     guard.asked = 0
     for change in range(100):
         assert bench.engine.numbers_changed(NOW + change * 1e-4) == []
         guard.refused.add(f"t{change}")
-    assert guard.asked == 100 + 100  # one review, and the call at each change
+    assert guard.asked == 101 + 100  # one review, and the call at each change
     guard.refused.add("sent")
     assert bench.engine.numbers_changed(NOW + 0.01) == [batch]
-    due_at = NOW + SHORTEST_PAUSE_S + 101 * PAUSE_OF_ENTRY_S
+    due_at = NOW + SHORTEST_PAUSE_S + 102 * PAUSE_OF_ENTRY_S
     assert bench.poll(NOW + 0.01).wake_at == pytest.approx(due_at)
     assert caller.answers == {}
     bench.poll(due_at)
@@ -125,6 +125,18 @@ def test_a_review_shortens_what_waits_for_a_call() -> None:
     review(bench, NOW)
     bench.poll(NOW + 100.0)
     assert told(caller.answers[0])[:2] == (Outcome.REJECTED, Reason.OUTSIDE_CALLING_HOURS)
+
+
+def test_closing_time_that_has_moved_is_noticed_when_it_comes() -> None:
+    """A review may not have reached the request yet."""
+    guard = closing_at(60.0, opening=300.0)
+    bench, caller = bench_with(guard), Caller()
+    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
+    bench.send_all(NOW, caller, "t")
+    guard.windows = HoursGuard().windows
+    bench.poll(NOW + 60.0)
+    bench.engine.operator_actions.release(NOW + 60.0, "campaign", RELEASED)
+    assert tokens_of(bench.call(NOW + 60.0)) == ["t"]
 
 
 def test_a_decision_holds_until_closing_time() -> None:

@@ -39,7 +39,9 @@ def test_a_request_outside_hours_waits_for_the_opening() -> None:
     assert decision.wake_at == pytest.approx(NOW + 100.0, abs=1e-5)
     assert waiting(bench) == 1
     assert not bench.poll(NOW + 99.99).batches
-    assert tokens_of(bench.call(NOW + 100.001)) == ["early"]
+    batch = bench.call(NOW + 100.001)
+    assert tokens_of(batch) == ["early"]
+    assert batch.give_up_at == pytest.approx(NOW + 600.0 - LEAD_S, abs=1e-5)  # closing is later
     assert waiting(bench) == 0
     assert records(bench) == [(GuardDecision.WAITS, "early")]
 
@@ -210,3 +212,34 @@ def test_joined_requests_share_the_wait() -> None:
     bench.send_all(NOW, other, "t")
     bench.complete(NOW + 100.001, bench.call(NOW + 100.001))
     assert one.answers[0].outcome is other.answers[0].outcome is Outcome.ACCEPTED
+
+
+def test_a_draining_gateway_answers_what_closing_time_reaches() -> None:
+    """It does not wait for the next opening."""
+    bench, caller = bench_with(closing_at(60.0, opening=300.0), concurrent_calls=1), Caller()
+    bench.send_all(NOW, caller, *many(26))
+    bench.call(NOW)
+    bench.engine.drain(NOW, NOW + 200.0)
+    bench.poll(NOW + 60.0)
+    assert [told(one)[:2] for one in caller.answers.values()] == [(Outcome.NOT_ACCEPTED, Reason.DRAINING)]
+
+
+def test_a_draining_gateway_answers_what_new_rules_close() -> None:
+    guard = HoursGuard()
+    bench, caller = bench_with(guard, concurrent_calls=1), Caller()
+    bench.send_all(NOW, caller, *many(26))
+    bench.call(NOW)
+    bench.engine.drain(NOW, NOW + 200.0)
+    guard.windows = opening_at(100.0).windows
+    bench.engine.rules_changed(NOW)
+    bench.poll(NOW)
+    assert [told(one)[:2] for one in caller.answers.values()] == [(Outcome.NOT_ACCEPTED, Reason.DRAINING)]
+
+
+def test_a_request_that_expires_before_its_opening_is_noticed_is_answered() -> None:
+    """The machine may have slept meanwhile."""
+    bench, caller = bench_with(opening_at(100.0)), Caller()
+    bench.send_all(NOW, caller, "t")
+    bench.poll(NOW + 601.0)
+    assert caller.answers[0].outcome is Outcome.EXPIRED
+    assert_idle(bench, NOW + 601.0)

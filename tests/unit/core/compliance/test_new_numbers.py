@@ -53,13 +53,19 @@ def test_a_list_of_new_numbers_is_decided_in_slices() -> None:
 
 def test_lists_that_follow_each_other_share_what_a_turn_may_look_up() -> None:
     """Many streams may bring short lists between two turns."""
-    guard = HoursGuard(learns=True)
+    guard, callers = HoursGuard(learns=True), [Caller() for _ in range(20)]
     bench = bench_with(guard, call_rate=0.0)
-    for number in range(20):
-        submit(bench, Caller(), *many(5, f"list-{number}-"))
+    for number, caller in enumerate(callers):
+        submit(bench, caller, *many(5, f"list-{number}-"))
     assert LOOK_UPS_AT_ONCE <= guard.number_look_ups < 2 * LOOK_UPS_AT_ONCE
-    bench.poll(NOW)
+    batches = bench.poll(NOW).batches
     assert guard.number_look_ups < 2 * LOOK_UPS_AT_ONCE + MAX_A_TURN
+    while batches or bench.engine.unfinished:
+        for batch in batches:
+            bench.complete(NOW, batch)
+        batches = bench.poll(NOW).batches
+    assert [len(caller.answers) for caller in callers] == [5] * 20
+    assert_idle(bench, NOW)
 
 
 def test_requests_whose_turn_has_not_come_are_answered_like_others() -> None:

@@ -74,3 +74,18 @@ def test_places_do_not_add_up_when_all_are_decided_again() -> None:
     assert sorted(entry.request.client_token for entry in wait.due(5.0)) == sorted(
         entry.request.client_token for entry in waiting
     )
+
+
+def test_entries_are_due_in_order_while_places_are_moved() -> None:
+    """Of many that have left, places are dropped a few at a time, and those of others are kept."""
+    wait, leaving, staying = OpeningWait(), entries(10_000), entries(5_000)
+    for number, entry in enumerate(staying):
+        wait.add(entry, float(number))
+    for entry in leaving:
+        wait.add(entry, 1e6)
+    for entry in leaving:
+        wait.discard(entry)
+    added = entries(1)[0]
+    wait.add(added, 2_500.5)
+    due = [entry for now in range(5_000) for entry in wait.due(float(now))]
+    assert due == [*staying[:2_501], added, *staying[2_501:]]
