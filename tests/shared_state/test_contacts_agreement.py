@@ -160,6 +160,21 @@ def test_a_late_withdrawal_does_not_remove_a_later_call(both: Agreement) -> None
     assert counted(both, "b", ONCE)
 
 
+def test_one_of_several_calls_is_withdrawn(both: Agreement) -> None:
+    for call in ("a", "b"):
+        assert counted(both, call, TWICE)
+    withdraw(both, "a", TWICE)
+    assert counted(both, "c", TWICE)
+    assert not counted(both, "d", TWICE)
+
+
+@pytest.mark.parametrize("value", [None, "", "x", f"{BASE_MS} call one 1 0\nx"])
+def test_what_no_gateway_has_written_counts_as_full(both: Agreement, value: str | None) -> None:
+    both.edit(Contact(PERSON, b"", (ONCE,)), value)
+    both.wait(60_000)
+    assert not counted(both, "a", ONCE)
+
+
 def test_only_the_replica_that_counted_a_call_withdraws_it(both: Agreement) -> None:
     assert counted(both, "a", ONCE)
     withdraw(both, "a", ONCE, member="three")

@@ -85,7 +85,12 @@ def test_a_suppression_reaches_the_others_and_its_end_too() -> None:
     fleet.exchange("a")
     fleet.exchange("b")
     assert fleet.suppress("a", 1).added == (suppression(1),)
+    other = fleet.replica("b")
+    behind = [other.behind]
+    assert not other.note_newest(fleet.epoch, fleet.rules.newest())
+    behind.append(other.behind)
     (added,) = fleet.exchange("b").added
+    assert [*behind, other.behind] == [False, True, False]
     assert (added.number_hash, added.actor, added.reason) == (number(1), "Ines", "asked for it")
     assert fleet.exchange("a") == NOBODY  # it has carried its own out already
     assert fleet.end("b", 1) == SuppressionChanges(ended=(number(1),))
@@ -94,11 +99,16 @@ def test_a_suppression_reaches_the_others_and_its_end_too() -> None:
 
 
 def test_a_new_replica_is_behind_until_it_has_read_everything() -> None:
-    """What is stored takes several pages; the replica has seen nothing before the last of them."""
-    fleet = Fleet()
+    """What is stored takes several pages; the replica has seen nothing before the last of them.
+
+    Ends that the store does not keep any more change nothing: they were before the replica came.
+    """
+    fleet = Fleet(rules=SuppressionsRules(ended_kept=2))
     fleet.exchange("a")
-    for which in range(2 * PAGE + 5):
+    for which in range(2 * PAGE + 10):
         fleet.suppress("a", which)
+    for which in range(5):
+        fleet.end("a", which)
     added = 0
     for _ in range(2):
         added += len(fleet.exchange("new").added)
@@ -146,7 +156,7 @@ def test_a_reply_from_before_a_loss_is_ignored() -> None:
     request = SuppressionsRequest("a", replica.seen, replica.after, KEY, offers=replica.offered())
     late = fleet.rules.exchange(fleet.now_ms, request)
     fleet.flush()
-    replica.note_newest(fleet.epoch, fleet.rules.newest())
+    assert replica.note_newest(fleet.epoch, fleet.rules.newest())
     assert replica.read(late) == NOBODY
     assert replica.behind
     fleet.settle()
@@ -184,13 +194,18 @@ def test_what_the_store_is_asked_to_record_is_not_offered_as_well() -> None:
     assert replica.settled == 1
 
 
-def test_an_end_that_was_missed_for_long_is_found() -> None:
+@pytest.mark.parametrize("flushed_before", [False, True])
+def test_an_end_that_was_missed_for_long_is_found(flushed_before: bool) -> None:
     """The store keeps only the last ends. A replica that has missed others reads everything again."""
     fleet = Fleet(rules=SuppressionsRules(ended_kept=2))
     fleet.exchange("a")
     for which in range(6):
         fleet.suppress("a", which)
     fleet.exchange("b")
+    if flushed_before:
+        fleet.flush()
+        fleet.rules.ended_kept = 2
+        fleet.settle()
     for which in range(5):
         fleet.end("a", which)
     ended: list[bytes] = []
@@ -224,7 +239,7 @@ def test_what_was_not_found_again_is_looked_for_in_steps(flushed: bool) -> None:
         assert len(fleet.exchange("a").ended) <= 2 * swept
     steps = 0
     while replica.has_offers:
-        assert flushed or replica.seen == 0
+        assert (replica.seen > 0) is flushed
         assert len(fleet.exchange("a").ended) <= 2 * swept
         steps += 1
     assert steps >= 10
@@ -249,6 +264,33 @@ def test_a_page_from_before_an_own_action_does_not_undo_it() -> None:
     replica.recorded(recorded)
     assert replica.read(late).ended == ()
     assert number(1) in replica
+
+
+def test_what_is_suppressed_here_while_everything_is_read_again_stays() -> None:
+    """The last page was written before: it lacks what the store and this replica have recorded since."""
+    fleet = Fleet(rules=SuppressionsRules(ended_kept=0))
+    fleet.exchange("a")
+    fleet.suppress("a", 1)
+    fleet.exchange("a")
+    fleet.end("b", 1)
+    fleet.suppress("b", 2)
+    assert fleet.exchange("a") == NOBODY  # ends are missing: it reads again
+    replica = fleet.replica("a")
+    request = SuppressionsRequest("a", replica.seen, replica.after, KEY, offers=replica.offered())
+    late = fleet.rules.exchange(fleet.now_ms, request)
+    assert fleet.suppress("a", 3).added
+    assert replica.suppress_here(suppression(4)).added
+    assert replica.read(late).ended == (number(1),)
+    fleet.settle()
+    assert fleet.known("a") == fleet.known("b") == {2, 3, 4}
+
+
+def test_a_store_that_is_flushed_before_the_first_reading_gets_back_what_was_suppressed() -> None:
+    fleet = Fleet()
+    fleet.suppress("a", 1)
+    fleet.rules = SuppressionsRules()
+    fleet.settle()
+    assert number(1) in fleet.rules.table
 
 
 def test_the_late_reply_to_an_end_does_not_undo_a_later_suppression() -> None:
@@ -364,6 +406,14 @@ def test_a_store_that_has_lost_everything_is_searched_before_anything_is_certain
     assert fleet.replica("a").certain
 
 
+def test_what_the_store_has_recorded_is_in_force_here_at_once() -> None:
+    fleet = Fleet()
+    fleet.exchange("a")
+    recorded = fleet.rules.suppress(fleet.now_ms, suppression(1))
+    assert fleet.replica("a").recorded(recorded).added == (recorded,)
+    assert fleet.replica("a").get(number(1)) == recorded
+
+
 def test_what_the_store_may_lack_has_no_version() -> None:
     """Only a suppression with a version is in force on other replicas."""
     fleet = Fleet()
@@ -371,6 +421,7 @@ def test_what_the_store_may_lack_has_no_version() -> None:
     replica = fleet.replica("a")
     assert replica.get(number(1)) is None
     replica.suppress_here(suppression(1))
+    assert replica.suppress_here(suppression(1)) == NOBODY
     assert replica.get(number(1)) == suppression(1)
     fleet.exchange("a")
     fleet.exchange("a")
