@@ -16,6 +16,7 @@ from tests.shared_state.servers import Server
 
 WEEK_S = 604_800.0
 ONCE, TWICE = ContactLimit("once a minute", 1, 60.0), ContactLimit("twice", 2, 600.0)
+DAILY = ContactLimit("daily", 1, 86_400.0)
 SEVEN = ContactLimit("7 in 7", 7, WEEK_S)
 PERSON, OTHER = b"\x00person\xff", b"another1"
 EDITED = (Contact(PERSON, b"", (ONCE,)), Contact(OTHER, b"", (TWICE,)))
@@ -168,6 +169,13 @@ def test_one_of_several_calls_is_withdrawn(both: Agreement) -> None:
     assert not counted(both, "d", TWICE)
 
 
+def test_the_calls_of_several_people_are_withdrawn_under_all_limits(both: Agreement) -> None:
+    people = [Contact(person, b"a", (ONCE,), (DAILY,)) for person in (PERSON, OTHER)]
+    both.count("one", 0, [Claim("t", "f", 1, one) for one in people])
+    both.withdraw("one", [Settlement("t", "f", 1, None, withdrawn=one) for one in people])
+    assert both.look([one._replace(call=b"b") for one in people]) == [ContactCount()] * 2
+
+
 @pytest.mark.parametrize("value", [None, "", "x", f"{BASE_MS} call one 1 0\nx"])
 def test_what_no_gateway_has_written_counts_as_full(both: Agreement, value: str | None) -> None:
     both.edit(Contact(PERSON, b"", (ONCE,)), value)
@@ -228,6 +236,24 @@ def test_contacts_that_are_there_are_not_written_again(both: Agreement) -> None:
     both.restore("one", 0, 10**15, [KeptContact(contact, 1, False, 500)])
     assert counted(both, "b", TWICE)
     assert not counted(both, "c", TWICE)
+
+
+def test_a_contact_that_was_written_again_is_withdrawn_by_its_own_call_only(both: Agreement) -> None:
+    contact = Contact(PERSON, b"a", (ONCE,))
+    both.restore("one", 0, 10**15, [KeptContact(contact, 2, False, 500)])
+    for member, call in (("one", 1), ("three", 2)):
+        withdraw(both, "a", ONCE, member=member, number=call)
+        assert both.look([contact._replace(call=b"b")]) == [ContactCount(ONCE, 59.5)]
+    withdraw(both, "a", ONCE, number=2)
+    assert both.look([contact._replace(call=b"b")]) == [ContactCount()]
+
+
+def test_a_late_restoration_does_not_hide_what_was_counted_since(both: Agreement) -> None:
+    earlier_ms = both.count("one", 0, [claim("a", TWICE)]).at_ms
+    both.wait(1_000)
+    later_ms = both.count("one", earlier_ms, [claim("b", TWICE)]).at_ms
+    both.restore("one", earlier_ms, 10**15, [])
+    assert both.count("one", later_ms, [claim("c", ONCE)]).contacts is not None
 
 
 def test_a_limit_counts_as_full_for_its_period_after_older_contacts_were_lost(both: Agreement) -> None:

@@ -126,6 +126,44 @@ def test_an_end_of_nothing_is_told(both: Agreement) -> None:
     assert both.exchange_suppressions(read()).page == (recorded,)
 
 
+def test_only_the_last_ends_are_kept_and_every_suppression(shared_server: Server) -> None:
+    """A number that is suppressed again after its end is no end any more, and stays suppressed."""
+    both = SmallAgreement(shared_server)
+    ends = []
+    for which in range(5):
+        both.suppress(Suppression(number(which), "Ines", "asked for it"))
+        both.wait(10)
+        ends.append(both.end_suppression(Suppression(number(which), "Ines", "wants calls"), known=True))
+        if which == 1:
+            both.suppress(Suppression(number(0), "Ines", "asked again"))
+    found = both.exchange_suppressions(read())
+    assert [(one.number_hash, one.ended) for one in found.page] == [
+        (number(0), False),
+        (number(3), True),
+        (number(4), True),
+    ]
+    assert ends[2] is not None
+    assert found.trimmed == ends[2].version
+    both.close()
+
+
+def test_a_new_suppression_is_taken_after_an_end_and_a_lost_one_is_not(both: Agreement) -> None:
+    """A replica offers both kinds: what was suppressed while the store was away has no version."""
+    lost = both.suppress(Suppression(number(1), "Ines", "asked for it"))
+    assert lost is not None
+    both.end_suppression(Suppression(number(1), "Ines", "wants calls"), known=True)
+    for offer, ended in ((lost, True), (replace(lost, version=0), False)):
+        (found,) = both.exchange_suppressions(replace(read(), offers=(offer,))).page
+        assert found.ended is ended
+
+
+def test_a_member_whose_version_stays_is_not_forgotten(both: Agreement) -> None:
+    for _ in range(2 * SEEN_KEPT_MS // SEEN_AGAIN_MS):
+        both.exchange_suppressions(read(seen=5))
+        both.wait(SEEN_AGAIN_MS)
+    assert both.exchange_suppressions(read(member="three", seen=6, asks=True)).seen == {"one": 5, "three": 6}
+
+
 def test_a_late_end_is_refused_and_a_late_suppression_is_not(both: Agreement) -> None:
     late = Suppression(number(1), "Ines", "asked for it", at_ms=BASE_MS - END_WITHIN_MS - 1)
     assert both.suppress(late) is not None
