@@ -68,6 +68,30 @@ def test_a_request_waits_until_the_limit_has_room(store: Store) -> None:
     assert decisions == [GuardDecision.ACCEPTED, GuardDecision.WAITS, GuardDecision.ACCEPTED]
 
 
+def test_a_request_waits_for_the_opening_if_hours_close_before_the_limit_has_room(store: Store) -> None:
+    guard = HoursGuard(limits=(ONCE,), windows=((NOW, NOW + 30.0), (NOW + 100.0, NOW + 500.0)))
+    a = Replica(store, "a", guard)
+    a.begin(NOW, "t")
+    a.complete(NOW, a.send_call(NOW))
+    caller = a.begin(NOW + SECOND, "u")
+    assert not a.claim(NOW + SECOND, a.call(NOW + SECOND))
+    a.poll(NOW + 40.0)
+    assert not caller.answers
+    now, batch = a.next_call(NOW + 40.0)
+    assert now == pytest.approx(NOW + 100.0, abs=0.01)
+    assert a.claim(now, batch)
+
+
+def test_what_another_replica_has_sent_is_not_recorded_as_sent(store: Store) -> None:
+    a, b = replica(store, "a"), replica(store, "b")
+    a.begin(NOW, "t")
+    a.complete(NOW, a.send_call(NOW))
+    caller = b.begin(NOW, "t")
+    b.claim(NOW, b.call(NOW))
+    assert only(caller).replayed
+    assert b.engine.guarding.take_records() == []
+
+
 def test_a_request_that_expires_before_is_answered(store: Store) -> None:
     """The answer says when there is room, and names the limit and not the number."""
     a = replica(store, "a", ONCE)

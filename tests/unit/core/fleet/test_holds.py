@@ -61,7 +61,10 @@ def test_a_hold_reaches_every_replica_once() -> None:
     assert changes is not None
     assert [hold.campaign_id for hold in changes.held] == ["c1"]
     assert not fleet.beat("a")
-    assert [hold.caller for hold in fleet.beat("b").held] == ["Ines"]
+    changes = fleet.beat("b")
+    assert changes
+    assert [hold.caller for hold in changes.held] == ["Ines"]
+    assert changes.purged == changes.released == ()
     assert not fleet.beat("b")
     assert fleet.replicas["b"].seen == fleet.rules.version
 
@@ -76,10 +79,15 @@ def test_a_new_replica_reads_the_holds_and_no_old_purge() -> None:
 
 def test_a_release_names_who_ended_the_hold() -> None:
     fleet = fleet_of("a", "b")
-    fleet.act("a", action(HOLD))
+    for campaign in CAMPAIGNS:
+        fleet.act("a", action(HOLD, campaign))
     fleet.beat_all()
-    fleet.act("b", action(RELEASE, caller="Otto"))
-    assert [release.caller for release in fleet.beat("a").released] == ["Otto"]
+    for campaign, caller in zip(CAMPAIGNS, ("Otto", "Ada"), strict=True):
+        own = fleet.act("b", action(RELEASE, campaign, caller))
+        assert own is not None
+        assert [(one.campaign_id, one.caller) for one in own.released] == [(campaign, caller)]
+    released = fleet.beat("a").released
+    assert {one.campaign_id: one.caller for one in released} == {"c1": "Otto", "c2": "Ada"}
     assert fleet.replicas["a"].in_force == fleet.replicas["b"].in_force == {}
 
 
@@ -116,6 +124,27 @@ def test_a_hold_without_the_store_is_recorded_later() -> None:
     fleet.act("b", action(RELEASE))
     fleet.beat_all()
     assert [replica.in_force for replica in fleet.replicas.values()] == [{}, {}]
+
+
+def test_a_hold_without_the_store_may_be_released_without_it() -> None:
+    fleet = fleet_of("a")
+    replica = fleet.replicas["a"]
+    replica.hold_here(action(HOLD))
+    assert set(replica.in_force) == {"c1"}
+    changes = replica.release_here(action(RELEASE))
+    assert [one.campaign_id for one in changes.released] == ["c1"]
+    assert not replica.release_here(action(RELEASE))
+    fleet.beat_all()
+    assert (replica.in_force, fleet.rules.holds) == ({}, {})
+
+
+def test_a_release_ends_a_hold_that_is_still_to_be_recorded() -> None:
+    fleet = fleet_of("a")
+    fleet.rules.act(fleet.now_ms + 5, action(HOLD))  # the reply was lost
+    fleet.replicas["a"].hold_here(action(HOLD))
+    fleet.act("a", action(RELEASE))
+    fleet.beat_all()
+    assert (fleet.replicas["a"].in_force, fleet.rules.holds) == ({}, {})
 
 
 def test_a_hold_whose_record_was_not_confirmed_is_recorded_once() -> None:
