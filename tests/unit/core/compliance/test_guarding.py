@@ -6,7 +6,7 @@ from gateway.core import answers
 from gateway.core.campaigns.holds import Hold
 from gateway.core.compliance.records import GuardDecision
 from gateway.core.errors import ConnectUnreachable
-from gateway.core.model import Outcome, Reason, RetryAdvice
+from gateway.core.model import Outcome, Reason, RetryAdvice, Source, Waiter
 from tests.unit.core.compliance.guarded_bench import (
     LEAD_S,
     RELEASED,
@@ -179,6 +179,16 @@ def test_what_was_sent_is_recorded_with_its_rule() -> None:
         (GuardDecision.OBSERVED, "b", "observer"),
     ]
     assert found[0].dial_request_id == "id-a"
+
+
+@pytest.mark.parametrize("observing", [False, True])
+@pytest.mark.parametrize(("of_call", "recorded"), [("1f", "1f"), ("", "2e")])
+def test_a_record_names_the_caller_and_the_trace(observing: bool, of_call: str, recorded: str) -> None:
+    """The trace is that of the call to Connect, or of the request if the call has none."""
+    bench, caller = bench_with(HoursGuard(observing=observing)), Caller(Source(caller="alice"))
+    bench.engine.submit(NOW, [(Waiter(caller.source, 0, "2e"), dial("a"))])
+    bench.complete(NOW, bench.call(NOW), accepted={"a": "id-a"}, trace_id=of_call)
+    assert {(one.caller, one.trace_id) for one in records_of(bench)} == {("alice", recorded)}
 
 
 def test_a_call_that_the_end_of_the_gateway_abandons_is_possibly_sent() -> None:
