@@ -28,27 +28,34 @@ from gateway.core.model import (
     Waiter,
     addressed,
 )
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
+from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.token_claims import TokenClaims
 from gateway.runtime.clock import SystemClock
 from gateway.telemetry import Telemetry, telemetry_with
 from gateway.telemetry.labels import OTHER
 from tests.integration.world import dials
 from tests.unit.api.manual_timers import ManualTimers
+from tests.unit.fleet.ledger_world import World
 
 
 def make(
     window: int = 100,
     engine: Callable[..., Engine] = Engine,
     telemetry: Telemetry | None = None,
+    claims: TokenClaims | None = None,
+    directory: CampaignDirectory = NO_DIRECTORY,
     **limits: Any,
 ) -> Session:
     """Make a session of a gateway whose dispatcher does not run, and whose time stands still."""
     clock, telemetry, rng = SystemClock(), telemetry or telemetry_with(), random.Random(1)
     caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.epoch_now)
-    dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now, gained=clock.gained)
+    core = engine(Limits(**limits), rng)
+    dispatcher = Dispatcher(core, caller, telemetry, clock.now, gained=clock.gained, claims=claims)
     trace = telemetry.rpc_started("StreamDialRequests", ())
-    limit = CallerLimit(10**9)
-    return Session(dispatcher, telemetry, clock, trace, window, limit, timers=ManualTimers())
+    limit, timers = CallerLimit(10**9), ManualTimers()
+    return Session(dispatcher, telemetry, clock, trace, window, limit, directory=directory, timers=timers)
 
 
 def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:
@@ -205,6 +212,50 @@ async def test_a_session_that_fails_answers_all_that_it_has_read() -> None:
     told_of = {result.index: result.outcome for result in results}
     assert len(results) == len(told_of) == session.window.taken
     assert (told_of[0], told_of[1]) == (pb.OUTCOME_NOT_ACCEPTED, pb.OUTCOME_NOT_ACCEPTED)
+
+
+@pytest.mark.parametrize("shares_ledger", [False, True])
+async def test_a_name_that_cannot_be_resolved_yet_is_no_denial_in_a_fleet(shares_ledger: bool) -> None:
+    """Another replica may know the name, and may have sent the request."""
+    claims = World().claims if shares_ledger else None
+    session = make(directory=CampaignDirectory(), claims=claims)
+    await session.read(sent(message("a", campaign="name:debts")))
+    session.close()
+    results = [result async for response in session.responses() for result in response.results]
+    expected = pb.OUTCOME_UNKNOWN if shares_ledger else pb.OUTCOME_NOT_ACCEPTED
+    assert [(one.outcome, one.retry_advice) for one in results] == [(expected, pb.RETRY_ADVICE_SAME_TOKEN)]
+
+
+async def test_a_request_for_a_name_goes_to_the_campaign_of_that_name() -> None:
+    directory = CampaignDirectory()
+    directory.publish(CampaignTable([CampaignEntry("id-1", "debts"), CampaignEntry("id-2", "surveys")]))
+    session = make(directory=directory)
+    session.take("id-2", dials(1), Priority.NORMAL)
+    named = pb.StreamDialRequestsRequest(campaign_id="name:debts", dial_requests=dials(1))
+    await session.read(sent(named))
+    entries = session.source.pending
+    assert [entries[index].request.campaign_id for index in (0, 1)] == ["id-2", "id-1"]
+
+
+async def outcomes_after_a_bug(session: Session) -> set[int]:
+    session.fail()
+    return {result.outcome async for response in session.responses() for result in response.results}
+
+
+async def test_what_another_replica_may_have_sent_is_unknown_after_a_bug() -> None:
+    session = make(claims=World().claims)
+    session.take("c", dials(2), Priority.NORMAL)
+    assert await outcomes_after_a_bug(session) == {pb.OUTCOME_UNKNOWN}
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+async def test_what_may_have_been_sent_is_unknown_after_a_bug(in_flight: bool) -> None:
+    """Requests in flight, and those in doubt."""
+    session, engine = counting()
+    session.take("c", dials(25, in_doubt=not in_flight), Priority.NORMAL)
+    if in_flight:
+        assert engine.poll(SystemClock().now()).batches
+    assert await outcomes_after_a_bug(session) == {pb.OUTCOME_UNKNOWN}
 
 
 class BrokenEngine(Engine):
