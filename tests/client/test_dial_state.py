@@ -68,6 +68,18 @@ class TestWindow:
 
 
 class TestResubmission:
+    def test_a_stream_is_not_half_closed_while_a_request_is_to_be_sent_again(self) -> None:
+        """Otherwise another connection would be needed for it."""
+        stream, link = sent_once("a")
+        stream.state.end_source()
+        stream.settle(link, answer("a", 0, Outcome.NOT_ACCEPTED))
+        assert not stream.state.may_send(link)
+        assert not stream.state.half_close(link)
+        stream.later(1)
+        assert stream.send(link) == ["a"]
+        assert stream.state.half_close(link)
+        assert not stream.state.half_close(link)
+
     @pytest.mark.parametrize("outcome", [Outcome.NOT_ACCEPTED, Outcome.UNKNOWN])
     def test_a_request_is_sent_again_if_the_answer_advises_the_same_token(self, outcome: Outcome) -> None:
         """The caller gets the answer to the next attempt, under the index of the request."""

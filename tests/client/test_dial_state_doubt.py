@@ -124,6 +124,24 @@ def test_a_request_that_is_long_overdue_is_answered_unknown() -> None:
         stream.settle(link, answer("a", 0, Outcome.ACCEPTED))
 
 
+def test_a_token_that_was_overdue_is_sent_again_in_doubt() -> None:
+    stream = Stream()
+    link = stream.connect_with("a")
+    stream.later(LIFE_S + OVERDUE_S)
+    stream.later(CHECK_EVERY_S)
+    stream.take("a", "b")
+    assert [one.in_doubt for one in stream.state.next_chunk(link)] == [True, False]
+
+
+def test_what_was_sent_and_is_not_answered_is_in_doubt() -> None:
+    stream = Stream()
+    link = stream.connect_with("a", "b")
+    stream.take("c")
+    stream.settle(link, answer("b", 1, Outcome.ACCEPTED))
+    assert stream.state.in_doubt == ("a",)
+    assert stream.state.unanswered == ("a", "c")
+
+
 def test_overdue_requests_are_looked_for_only_while_some_are_outstanding() -> None:
     """`deadline()` names the next check, and none if there is nothing to check."""
     stream = Stream()

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import pytest
@@ -15,7 +16,7 @@ from gateway.shared_state.commands import control as commands
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall, script
 from gateway.shared_state.port import ActionTooLate
-from gateway.shared_state.rules.control import HISTORY, ControlRules
+from gateway.shared_state.rules.control import HISTORY, SEEN_AGAIN_MS, SEEN_KEPT_MS, ControlRules
 from tests.cases import cases
 from tests.shared_state.servers import Server
 
@@ -200,6 +201,28 @@ def test_scripts_and_rules_agree(shared_server: Server, steps: list[Operation]) 
             session.carry_out(Operation("ask", member, CAMPAIGNS[0], 0, flag=False))
     finally:
         store.close()
+
+
+def test_an_offered_hold_replaces_only_another_one_that_is_older(store: Store) -> None:
+    held = store.act(_hold("c1", 1, flag=False))
+    assert held is not None
+    for same_or_lost in (replace(held, version=0), replace(_hold("c1", 2, flag=False), version=5)):
+        reply = store.exchange(ControlRequest("one", 0, unrecorded=(same_or_lost,)))
+        assert reply.version == held.version
+    reply = store.exchange(ControlRequest("one", 0, unrecorded=(_hold("c1", 2, flag=False),)))
+    assert [hold.caller for hold in reply.holds or ()] == ["op 2"]
+    assert reply.version > held.version
+
+
+def test_a_member_is_forgotten_once_it_is_silent_and_not_before(store: Store) -> None:
+    store.exchange(ControlRequest("silent", 5))
+    for _ in range(SEEN_KEPT_MS // SEEN_AGAIN_MS + 1):
+        store.exchange(ControlRequest("one", 7))
+        store.now_ms += SEEN_AGAIN_MS
+    action = store.act(FleetAction(FleetActionKind.PURGE, "c", "", ""))
+    assert action is not None
+    reply = store.exchange(ControlRequest("two", 7, asks=(action.version,)))
+    assert set(reply.seen) == {"one", "two"}
 
 
 # --- limits --------------------------------------------------------------------------------------------
