@@ -139,6 +139,13 @@ def test_a_built_token_is_a_digest_otherwise() -> None:
     assert PHONE.strip("+") not in built(f"4711,2026-12-01,{PHONE}", "Lead ID", "Phone")
 
 
+def test_a_number_as_people_write_it_does_not_get_into_a_token() -> None:
+    columns = ColumnOptions(token_from=("Lead ID", "Phone"))
+    lead = only_lead("Lead ID,Phone\n4711,202-555-0123\n", columns=columns, region="US", expires_in=MINUTE)
+    assert lead.phone_number == PHONE
+    assert "202-555-0123" not in lead.client_token
+
+
 def test_values_that_join_to_the_same_text_give_different_tokens() -> None:
     """A dot in a value cannot be confused with the one between two values."""
     assert built(f"a.b,c,{PHONE}", "Lead ID", "Due") != built(f"a,b.c,{PHONE}", "Lead ID", "Due")
