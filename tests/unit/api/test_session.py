@@ -110,6 +110,19 @@ async def test_the_stream_ends_behind_the_last_answer() -> None:
     assert await waiting is None
 
 
+async def test_a_closed_stream_waits_for_its_last_answer() -> None:
+    session = make()
+    session.take("c", dials(1), Priority.NORMAL)
+    session.close()
+    responses = session.responses()
+    waiting = asyncio.ensure_future(anext(responses))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    session.answer_queue.deliver(answer(0))
+    assert [result.index for result in (await waiting).results] == [0]
+    assert await anext(responses, None) is None
+
+
 async def test_many_answers_travel_in_messages_of_limited_size() -> None:
     """A message has a limited number of results, whatever has piled up."""
     session = make()
