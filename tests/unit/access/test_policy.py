@@ -53,6 +53,17 @@ def test_campaigns_and_the_priority_up_to_which_they_may_be_dialed() -> None:
     assert found.may_dial("reminders") is Priority.HIGH
     assert found.may_dial("Debt-1") is found.may_dial("old") is found.may_dial("reminders2") is None
     assert (found.weight, found.window) == (4, 20_000)
+    assert found.dials
+
+
+def test_an_entry_is_told_in_one_line() -> None:
+    """The check of the configuration prints it."""
+    billing, everybody = parse_policy(POLICY).entries
+    assert billing.in_words() == (
+        "billing: spiffe://example.org/ns/billing/sa/*, *.billing.example.org may dial debt-* up to NORMAL; "
+        "dial debt-alarm, reminders up to HIGH; hold debt-*; purge old (weight 4, window 20,000)"
+    )
+    assert everybody.in_words() == "** may see * (weight 1)"
 
 
 def test_campaigns_by_name_and_tag() -> None:
