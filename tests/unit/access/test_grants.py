@@ -78,6 +78,13 @@ def test_a_permit_lowers_priorities_and_refuses_campaigns(
     assert counted.refusals == [(BILLING, "priority", 5), (BILLING, "campaign", 7), (BILLING, "campaign", 1)]
 
 
+def test_a_caller_sees_the_campaigns_that_it_may_dial(access_control: AccessControl) -> None:
+    for uris, seen in (([BILLING], [True, False]), ([], [False, False])):
+        caller = access_control.caller(CallerEvidence(PEER, uris), "192.0.2.7")
+        permission = access_control.dial_permission(caller)
+        assert [permission.visible(one) for one in ("debt-1", "surveys")] == seen
+
+
 @pytest.mark.parametrize("campaign_id", ["", "a b", "..", "x" * 257])
 def test_an_invalid_campaign_id_is_left_to_the_core(
     access_control: AccessControl, counted: Counted, campaign_id: str

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access.certificate import names_in
-from gateway.access.identity import CallerEvidence, Identification, identify, identity_of, is_trusted
+from gateway.access.identity import (
+    CallerEvidence,
+    Identification,
+    identify,
+    identity_of,
+    is_trusted,
+    operator_identity,
+)
 from tests import pki
 
 BILLING = "spiffe://example.org/ns/billing/sa/dialer"
@@ -139,3 +146,21 @@ def test_the_certificate_itself_as_nginx_and_haproxy_hand_it_on() -> None:
     assert forwarded('Cert="nonsense"') is None
     assert forwarded(f'Cert="{quote(pem)}";Cert="{quote(pem)}"') is None
     assert forwarded(f'Cert="{quote(pem)}";URI=spiffe://example.org/x') == "spiffe://example.org/x"
+
+
+@pytest.mark.parametrize(
+    ("host", "values", "identity"),
+    [
+        ("10.1.2.3", ["ines"], "ines"),
+        ("::ffff:10.1.2.3", ["ines"], "ines"),
+        ("192.0.2.7", ["ines"], None),
+        ("localhost", ["ines"], None),
+        ("10.1.2.3", [], None),
+        ("10.1.2.3", ["ines", "otto"], None),
+        ("10.1.2.3", ["ines\n"], None),
+    ],
+)
+def test_an_operator_is_named_by_one_header_of_a_trusted_proxy(
+    host: str, values: list[str], identity: str | None
+) -> None:
+    assert operator_identity(host, values, PROXY) == identity
