@@ -200,6 +200,24 @@ def test_a_call_that_the_end_of_the_gateway_abandons_is_possibly_sent() -> None:
     assert records(bench) == [(GuardDecision.POSSIBLY_SENT, "a")]
 
 
+def test_a_request_that_waits_after_a_call_without_an_answer_is_possibly_sent() -> None:
+    bench, caller = bench_with(HoursGuard()), Caller()
+    bench.send_all(NOW, caller, "a")
+    bench.complete(NOW, bench.call(NOW), failure=ConnectUnreachable(), uncertain=True)
+    bench.abandon(NOW)
+    assert caller.answers[0].outcome is Outcome.UNKNOWN
+    assert records(bench) == [(GuardDecision.POSSIBLY_SENT, "a")]
+
+
+def test_a_request_in_doubt_that_was_in_no_call_is_not_recorded_as_sent() -> None:
+    """Only whoever sent it before knows that it was."""
+    bench, caller = bench_with(HoursGuard()), Caller()
+    bench.send(NOW, caller, dial("a", in_doubt=True))
+    bench.abandon(NOW)
+    assert caller.answers[0].outcome is Outcome.UNKNOWN
+    assert records(bench) == []
+
+
 def test_many_openings_at_one_instant_are_done_in_slices() -> None:
     """No poll decides about more than a slice of requests."""
     guard = opening_at(100.0)
