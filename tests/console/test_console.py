@@ -292,7 +292,7 @@ async def test_the_page_shows_the_failures_of_a_replacing_gateway(page: Page) ->
         traces = []
         for world in (one, other):
             world.fault(FaultKind.RESET)
-            (result,) = await world.ask(*dials(1, expires_in=7.0))
+            (result,) = await world.ask(*dials(1, expires_in=10.0))
             traces.append([result.trace_id])
         await open_console(page, one)
         assert await page.until(f"{shown}.length && {shown}") == traces[0]

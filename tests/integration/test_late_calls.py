@@ -156,12 +156,12 @@ async def test_calls_that_were_delayed_stay_within_the_quota(
             sender,
             call_rate=10.0,
             call_burst=10.0,
-            call_timeout=0.5,
+            call_timeout=2.0,
             max_attempts=50,
         ) as (_, caller),
     ):
         await caller.send(*dials(1500))
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(4.5)
         upstream.gate.set()
         assert verdicts(await caller.ask()) == ["ACCEPTED"] * 1500
         assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(1500))

@@ -31,7 +31,7 @@ SPAN_S = 6.0
 
 async def test_a_thousand_requests_over_four_campaigns() -> None:
     """A thousand valid requests in lists of ten are all accepted, by legal and full calls."""
-    async with world_of(linger=2.0) as world:
+    async with world_of(linger=30.0) as world:
         caller = world.stream()
         for begin in range(0, 250, 10):
             for campaign in "abcd":

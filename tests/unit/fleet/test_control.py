@@ -17,6 +17,7 @@ from gateway.fleet.membership import ActionResult, SharedStateAway
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.control import ControlRules
+from tests.simulation.fleet import virtual_loop
 from tests.unit.dispatch.test_dispatcher import NOW, Bench, Owner, running, turns
 
 pytestmark = pytest.mark.timed  # actions wait for confirmations for a second of the real clock
@@ -173,16 +174,20 @@ async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None
         assert result == ActionResult(0, ("a",), only_here=True)
 
 
-async def test_a_hold_waits_for_the_members() -> None:
+def test_a_hold_waits_for_the_members() -> None:
     """A beat that names them in time lets all confirm."""
-    async with fleet_of("a", "b") as fleet:
-        a = fleet.replicas["a"]
-        a.knows_members = False
-        acting = asyncio.create_task(a.act(HOLD))
-        await turns()
-        assert not acting.done()
-        a.knows_members = True
-        assert await fleet.done(acting) == ActionResult(0, ("a", "b"), ())
+
+    async def hold_and_wait() -> None:
+        async with fleet_of("a", "b") as fleet:
+            a = fleet.replicas["a"]
+            a.knows_members = False
+            acting = asyncio.create_task(a.act(HOLD))
+            await turns()
+            assert not acting.done()
+            a.knows_members = True
+            assert await fleet.done(acting) == ActionResult(0, ("a", "b"), ())
+
+    virtual_loop.run(hold_and_wait())  # a second of real time may pass before the replicas confirm
 
 
 async def test_a_replica_that_does_not_beat_is_named() -> None:
