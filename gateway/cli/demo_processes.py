@@ -84,6 +84,7 @@ async def replica(
         "DIAL_GATEWAY_LISTEN": "127.0.0.1:0",
         "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
         "DIAL_GATEWAY_REPLICA": name,
+        "DIAL_GATEWAY_SHARED_STATE_TIMEOUT": "2",  # a busy computer is no outage of the store
         **{f"DIAL_GATEWAY_{setting.upper()}": value for setting, value in settings.items()},
     }
     child = await _started(name, [sys.executable, "-m", "gateway", "serve"], variables, folder, stack)
