@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import grpc
+import grpc.aio
 
 from dialgateway import CallFailed, DialGatewayClient, DialRequest
 from tests.faults.callers import ReturningCaller, dial_request, dial_requests, heard, sent
@@ -127,7 +128,10 @@ class Load:
             await asyncio.gather(sending, reading, return_exceptions=True)
 
     async def _trickling(self) -> None:
-        """Send a few requests now and then, on one long stream."""
+        """Send a few requests now and then, on one long stream.
+
+        The gateway may end the stream because of its age, without having read the last requests.
+        """
         async with self._stream(self._steady) as (stream,):
             reading = asyncio.create_task(stream.read())
             try:
@@ -135,9 +139,11 @@ class Load:
                     await stream.send(await self._some(1, 5))
                     await asyncio.sleep(0.1)
                 await stream.finish()
-            except asyncio.InvalidStateError:  # the gateway has ended the stream because of its age
-                stream.gone()
+            except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+                pass  # the stream has ended
             await reading
+            if stream.status is not grpc.StatusCode.OK:
+                stream.gone()
 
     async def _odd(self) -> None:
         """Send invalid, late, duplicate, replayed and conflicting requests."""
