@@ -34,7 +34,7 @@ GROUPS = {
     "console/test_console.py": "console",
     "console/test_fleet_console.py": "console of a fleet",
     "console/test_port.py": "console's port",
-    "cancellation/test_session.py": "cancelled sessions",
+    "cancellation/test_dial_session.py": "cancelled sessions",
     "cancellation/test_dispatch.py": "cancelled calls",
     "cancellation/test_connect.py": "cancelled senders",
     **{file: file for file in SHARING},

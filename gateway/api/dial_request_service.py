@@ -14,7 +14,7 @@ from gateway.access.grants import AccessControl, Caller
 from gateway.access.policy import Grant
 from gateway.api.authorization import Authorizer
 from gateway.api.caller_limits import CallerLimit, CallerLimits
-from gateway.api.session import TURN_UNITS, Session
+from gateway.api.dial_session import TURN_UNITS, DialSession
 from gateway.api.streams import OpenStreams, StreamLimits
 from gateway.api.submission import StreamUnreadableError
 from gateway.api.wire import dial_requests
@@ -83,7 +83,7 @@ class DialRequestServicer:
         self._caller_limits = CallerLimits(limits.caller_window)
         self._loop_share = LoopShare(TURN_UNITS)
         self._streams = OpenStreams(limits, rng, supervisor)
-        self._sessions: dict[Session, asyncio.Task[None] | None] = {}
+        self._sessions: dict[DialSession, asyncio.Task[None] | None] = {}
         self._taking = asyncio.Lock()
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -122,7 +122,7 @@ class DialRequestServicer:
         context: "StreamContext",
         caller: Caller,
         grant: Grant,
-    ) -> "tuple[Session, asyncio.Task[None]]":
+    ) -> "tuple[DialSession, asyncio.Task[None]]":
         """Begin to read a stream; return its session and the task that reads."""
         trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
         limit = self._caller_limits.call_began(caller.key)
@@ -172,7 +172,7 @@ class DialRequestServicer:
             await end_call(context, ErrorReason.UNREADABLE_MESSAGE, "the call has no message")
 
     async def _put(
-        self, session: Session, message: Incoming, context: "UnaryContext"
+        self, session: DialSession, message: Incoming, context: "UnaryContext"
     ) -> pb.PutDialRequestsResponse:
         try:
             refusal = await self._take(session, message)
@@ -184,7 +184,7 @@ class DialRequestServicer:
             await self._broken(bug, context)
         return await end_call(context, *refusal)
 
-    async def _take(self, session: Session, message: Incoming) -> Refusal | None:
+    async def _take(self, session: DialSession, message: Incoming) -> Refusal | None:
         """Submit a whole list, or return the reason why it is refused. Raises `UnreadableError`."""
         async with self._taking:  # so that no other call uses the room that was found for this list
             refusal = await self._refusal(session, message)
@@ -192,7 +192,7 @@ class DialRequestServicer:
                 await session.take_all(message)
             return refusal
 
-    async def _answered(self, session: Session, context: "UnaryContext") -> pb.PutDialRequestsResponse:
+    async def _answered(self, session: DialSession, context: "UnaryContext") -> pb.PutDialRequestsResponse:
         """Wait for the answers, and return them in the order of the requests."""
         session.close()
         answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
@@ -237,9 +237,9 @@ class DialRequestServicer:
         """The number of open streams."""
         return len(self._streams)
 
-    def _session(self, trace: RpcTrace, limit: CallerLimit, caller: Caller) -> Session:
+    def _session(self, trace: RpcTrace, limit: CallerLimit, caller: Caller) -> DialSession:
         window, permission = self._limits.window, self._authorizer.access_control.dial_permission(caller)
-        return Session(
+        return DialSession(
             self._dispatcher,
             self._telemetry,
             self._clock,
@@ -254,7 +254,7 @@ class DialRequestServicer:
 
     def _ended(
         self,
-        session: Session,
+        session: DialSession,
         trace: RpcTrace,
         caller: Caller,
         opened_at: float,
@@ -270,7 +270,7 @@ class DialRequestServicer:
         log.info("a stream ended", extra={**about, "open_s": round(self._clock.now() - opened_at, 3)})
         self._left(session, trace, caller, status)
 
-    def _left(self, session: Session, trace: RpcTrace, caller: Caller, status: grpc.StatusCode) -> None:
+    def _left(self, session: DialSession, trace: RpcTrace, caller: Caller, status: grpc.StatusCode) -> None:
         """Forget a stream or unary call that has ended."""
         del self._sessions[session]
         session.caller_gone()
@@ -278,7 +278,7 @@ class DialRequestServicer:
         rpc_status = RpcStatus(status.name, status.value[0])
         trace.ended(taken=session.window.taken, answered=session.window.answered, status=rpc_status)
 
-    def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:
+    def _reading_ended(self, session: DialSession, reader: "asyncio.Task[None]") -> None:
         error = None if reader.cancelled() else reader.exception()
         if isinstance(error, StreamUnreadableError):
             # Only the type: the text of a library's error may contain what was sent.
@@ -289,7 +289,7 @@ class DialRequestServicer:
         session.close()
 
     async def _end_stream(
-        self, session: Session, reader: "asyncio.Task[None]", context: "StreamContext"
+        self, session: DialSession, reader: "asyncio.Task[None]", context: "StreamContext"
     ) -> None:
         """End a stream, after its last answer, with the status that fits the end of its reading."""
         await asyncio.wait([reader])
@@ -325,7 +325,7 @@ class DialRequestServicer:
         if self._dispatcher.room() <= 0:
             await end_call(context, ErrorReason.OVERLOADED, FULL)
 
-    async def _refusal(self, session: Session, message: Incoming) -> Refusal | None:
+    async def _refusal(self, session: DialSession, message: Incoming) -> Refusal | None:
         """Return why a list is refused, None if it is taken. Raises `UnreadableError`."""
         count = 0
         for found in message.counts(self._limits.window):

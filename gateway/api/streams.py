@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.api.caller_limits import CallerLimit
-from gateway.api.session import Session
+from gateway.api.dial_session import DialSession
 from gateway.api.wire import dial_requests
 from gateway.runtime.supervision import Supervisor
 
@@ -39,7 +39,7 @@ class StreamLimits:
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    session: Session
+    session: DialSession
     reader: "asyncio.Task[None]"
     limit: CallerLimit
     alarm: asyncio.TimerHandle | None = None
@@ -53,13 +53,13 @@ class OpenStreams:
         self._limits = limits
         self._rng = rng
         self._supervisor = supervisor
-        self._open: dict[Session, _Open] = {}
+        self._open: dict[DialSession, _Open] = {}
         self._none_left = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def sessions(self) -> list[Session]:
+    def sessions(self) -> list[DialSession]:
         """Return the sessions of all streams."""
         return list(self._open)
 
@@ -71,7 +71,7 @@ class OpenStreams:
             return f"the gateway has {self._limits.streams:,} streams open, which is its limit"
         return None
 
-    def add(self, session: Session, reader: "asyncio.Task[None]", limit: CallerLimit) -> None:
+    def add(self, session: DialSession, reader: "asyncio.Task[None]", limit: CallerLimit) -> None:
         """Add a stream that has begun. `reader` is the task that reads it."""
         stream = self._open[session] = _Open(session, reader, limit)
         limit.streams += 1
@@ -80,7 +80,7 @@ class OpenStreams:
             retire = self._supervisor.guarded(partial(self._retire, stream))
             stream.alarm = asyncio.get_running_loop().call_later(age_s, retire)
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: DialSession) -> None:
         """Remove a stream that has ended."""
         stream = self._open.pop(session)
         stream.limit.streams -= 1

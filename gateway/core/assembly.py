@@ -24,7 +24,7 @@ from gateway.core.limits import Limits
 from gateway.core.operator_actions import OperatorActions
 from gateway.core.outbox import Outbox
 from gateway.core.quota.demand import Demand
-from gateway.core.quota.permits import FleetPermits, QuotaMember
+from gateway.core.quota.fleet_permits import FleetPermits, QuotaMember
 from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.scheduling.expiry import SEND_MARGIN_S, ExpiryScale
 from gateway.core.scheduling.pacing import Pacer, RetryBudget

@@ -25,7 +25,7 @@ from gateway.core.intake.admission import Arrival
 from gateway.core.intake.dry_run import DryRun
 from gateway.core.limits import Limits
 from gateway.core.model import Batch, CallReport, Departure, Priority, Reason, Settled, Source
-from gateway.core.quota.permits import QuotaMember
+from gateway.core.quota.fleet_permits import QuotaMember
 from gateway.core.slices import SLICE
 from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, QUEUE_BYTES
 from gateway.core.views.campaign_listing import CampaignListing

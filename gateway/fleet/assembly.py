@@ -11,7 +11,7 @@ from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.engine import Engine
 from gateway.core.fleet.messages import FleetSettings, Member
 from gateway.core.limits import Limits
-from gateway.core.quota.permits import FleetPermits, QuotaMember
+from gateway.core.quota.fleet_permits import FleetPermits, QuotaMember
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.fleet.claims import Claims
 from gateway.fleet.control import FleetControl

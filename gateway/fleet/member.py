@@ -1,5 +1,8 @@
 """Makes this replica a member of its fleet: exchanges beats with the shared state, and reports on them.
 
+A beat is the heartbeat of a replica. It asks for permits, reports what the replica has carried out, and
+brings back permits, the members of the fleet, operators' actions and conditions of campaigns.
+
 Permits say when the next beat is due: more often if the replica has calls to make, less often if it is idle.
 Operators' actions and conditions of campaigns may want it earlier. No call waits for it.
 """

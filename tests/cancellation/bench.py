@@ -11,7 +11,7 @@ from typing import Any
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.answer_queue import RESPONSE_EVERY_S
 from gateway.api.caller_limits import CallerLimit
-from gateway.api.session import Session
+from gateway.api.dial_session import DialSession
 from gateway.connect.fake import FakeConnect, Step
 from gateway.connect.port import CallSender, PutReply
 from gateway.connect.retry import RetryingSender
@@ -41,14 +41,14 @@ class Bench:
     window: int
     claims: Claims | None = None
     running: "asyncio.Task[None] | None" = None
-    sessions: list[Session] = field(default_factory=list)
+    sessions: list[DialSession] = field(default_factory=list)
 
-    def session(self, response_every_s: float = RESPONSE_EVERY_S) -> Session:
+    def session(self, response_every_s: float = RESPONSE_EVERY_S) -> DialSession:
         """Make a session of the only caller."""
         telemetry = telemetry_with()
         trace = telemetry.rpc_started("StreamDialRequests", ())
         share = LoopShare(0)  # the session waits for a turn before each piece of work
-        session = Session(
+        session = DialSession(
             self.dispatcher,
             telemetry,
             SystemClock(),

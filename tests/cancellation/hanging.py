@@ -84,7 +84,7 @@ def places_of(work: Any) -> Places:
 
 
 async def turns(count: int = 50) -> None:
-    """Let everything that can go on do so."""
+    """Give all tasks turns of the event loop until they wait."""
     for _ in range(count):
         await asyncio.sleep(0)
 

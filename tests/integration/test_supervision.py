@@ -78,7 +78,7 @@ TRIGGERS: dict[str, tuple[str, str]] = {
     "poll": ("dispatcher.py", "in _turn"),
     "completed": ("call_tasks.py", "in _completed"),
     "submit": ("submission.py", "in take_part"),
-    "source_closed": ("session.py", "in close"),
+    "source_closed": ("dial_session.py", "in close"),
 }
 
 

@@ -1,7 +1,7 @@
 """What the engine needs from the object that permits its calls.
 
-`scheduling.pacing.Pacer` permits calls of one process alone, `quota.permits.FleetPermits` those of a replica
-of a fleet.
+`scheduling.pacing.Pacer` permits calls of one process alone, `quota.fleet_permits.FleetPermits` those of a
+replica of a fleet.
 """
 
 from typing import Protocol

@@ -13,7 +13,7 @@ from gateway.shared_state.rules.quota_state import MemberState, QuotaState
 
 LOST_MS = 900
 """A member without an acknowledged reply for so long is lost. Members use their own part after a longer time
-(`core.quota.permits.SOLO_AFTER_S`)."""
+(`core.quota.fleet_permits.SOLO_AFTER_S`)."""
 OUTAGE_MARGIN_MS = 2000
 MEMBERS_LIMIT = 100
 """Members that a replica can introduce after the store has lost its data."""

@@ -17,7 +17,7 @@ from gateway.core.engine import Engine, Limits
 from gateway.core.errors import RateThrottled
 from gateway.core.fleet.messages import FleetSettings, TickReply, TickRequest
 from gateway.core.model import Batch, CallReport, Priority, Source, Waiter
-from gateway.core.quota.permits import FleetPermits, QuotaMember
+from gateway.core.quota.fleet_permits import FleetPermits, QuotaMember
 from gateway.shared_state.port import TIMES_ASKED
 from gateway.shared_state.rules.quota import QuotaRules
 from gateway.simulator.quota import TokenBucket

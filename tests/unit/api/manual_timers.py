@@ -1,4 +1,4 @@
-"""Timers for tests of sessions: time passes only when a test says so."""
+"""Timers for tests of sessions, whose time a test sets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class Alarm:
 
 @dataclass
 class ManualTimers:
-    """Timers whose time stands still; `run_until` calls what is due."""
+    """Timers on a manual clock; `run_until` calls the callbacks that are due."""
 
     now: float = 100.0
     alarms: list[Alarm] = field(default_factory=list)
@@ -34,7 +34,7 @@ class ManualTimers:
         return self.alarms[-1]
 
     def run_until(self, instant: float) -> None:
-        """Go to an instant, and call what is due."""
+        """Set the time to an instant, and call the callbacks that are due."""
         self.now = instant
         for alarm in [one for one in self.alarms if one.when <= instant]:
             self.alarms.remove(alarm)

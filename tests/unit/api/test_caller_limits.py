@@ -1,4 +1,4 @@
-"""What one caller may have: counted over its streams, given in the order of asking, and forgotten."""
+"""The limits of one caller: what counts against them, who gets room first, and when a caller is forgotten."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Between the channels of the contract and the core's."""
+"""Conversion of channels between the messages of the contract and the values of the core."""
 
 import dataclasses
 import sys

@@ -1,4 +1,4 @@
-"""Between the messages of the contract and the core's words."""
+"""Conversion of dial requests and answers between the messages of the contract and the values of the core."""
 
 import sys
 
@@ -42,7 +42,7 @@ def settled(answer: Answer, *, campaign: str = "c", index: int = 0) -> Settled:
 def test_numbers_are_those_of_the_contract(
     words: type[Outcome | Reason | RetryAdvice | NoticeKind], prefix: str
 ) -> None:
-    """The core's words have the numbers of the contract's values, and there are no others."""
+    """Each enum of the core has the same numbers as the enum of the contract, and no others."""
     contract = {value.name: value.number for value in pb.DESCRIPTOR.enum_types_by_name[words.__name__].values}
     contract.pop(f"{prefix}UNSPECIFIED")
     assert {f"{prefix}{word.name}": word.value for word in words if word.value} == contract

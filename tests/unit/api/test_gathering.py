@@ -1,4 +1,4 @@
-"""When the dial requests of short messages are submitted. Time passes only as a test says."""
+"""When the dial requests of short messages are submitted. A test sets the time."""
 
 from collections.abc import Sequence
 
@@ -81,7 +81,7 @@ def test_a_limited_number_is_gathered() -> None:
 
 
 def test_what_was_dropped_is_not_submitted() -> None:
-    """After a caller is gone its gathered dial requests go nowhere, and no alarm is left."""
+    """When a caller is gone, its gathered dial requests are dropped and its alarm is cancelled."""
     gathered = Gathered()
     gathered.add("first")
     gathered.add("a")

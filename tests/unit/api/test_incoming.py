@@ -76,7 +76,7 @@ def long_message(*fields: bytes) -> bytes:
 @settings(max_examples=cases(30, 100))
 @given(shapes.lists(40), st.integers(1, 50), st.booleans())
 def test_parts_hold_what_the_message_holds(made: tuple[bytes, int], limit: int, scan: bool) -> None:
-    """Cut by cut or at once, all requests come, each once and in order, with campaign and priority."""
+    """A message that is read in parts gives the same requests as one that is parsed at once."""
     raw, count = made
     if scan:
         unknown = b"\x4a\x80\x80\x01" + bytes(SMALL_BYTES)

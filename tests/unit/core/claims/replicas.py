@@ -11,7 +11,7 @@ from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claimed, Settlement
 from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.model import Answer, Batch, Settled
-from gateway.core.quota.permits import QuotaMember
+from gateway.core.quota.fleet_permits import QuotaMember
 from gateway.shared_state.rules.contacts import ContactRules
 from gateway.shared_state.rules.ledger import LedgerRules
 from tests.unit.core.making import Bench, Caller, dial

@@ -6,7 +6,7 @@ from gateway.core.campaigns.holds import Hold
 from gateway.core.errors import AnswerLost, CallRevoked, ConnectFailed, RateThrottled
 from gateway.core.fleet.messages import FleetSettings, PermitGrant, TickReply, TokenState
 from gateway.core.model import ItemFailure, Outcome, Reason
-from gateway.core.quota.permits import QuotaMember
+from gateway.core.quota.fleet_permits import QuotaMember
 from tests.unit.core.claims.replicas import Replica, Store, only, outcomes
 from tests.unit.core.making import NOW, PHONE, Bench, Caller, dial, many
 

@@ -1,10 +1,10 @@
-"""A replica of a fleet, and a store that replies what a test says."""
+"""A replica of a fleet, and a store whose replies a test sets."""
 
 from typing import Any
 
 from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, PermitGrant, TickReply, TickRequest
 from gateway.core.model import Priority
-from gateway.core.quota.permits import FleetPermits, QuotaMember
+from gateway.core.quota.fleet_permits import FleetPermits, QuotaMember
 
 NOW = 1_000.0
 SETTINGS = FleetSettings(10.0, 10.0, 1200.0, longest_outage_s=60.0)
@@ -13,7 +13,7 @@ LATE_S = 0.03
 
 
 class Demand:
-    """Calls that could be made, as the test says."""
+    """The calls that a replica could make; a test sets them."""
 
     def __init__(self) -> None:
         self.retries = 0
@@ -31,7 +31,7 @@ class Demand:
 
 
 class Bench:
-    """A replica of a fleet of two, and a store that says what the test wants."""
+    """A replica of a fleet of two, and a store whose replies a test sets."""
 
     def __init__(self) -> None:
         self.demand = Demand()

@@ -4,7 +4,7 @@ from gateway.core.claims.doubts import CLEAN_END_S
 from gateway.core.claims.fleet_ledger import UNCLAIMED_AFTER_S
 from gateway.core.fleet.shared_conditions import ALONE_AFTER_S
 from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
-from gateway.core.quota.permits import SOLO_AFTER_S
+from gateway.core.quota.fleet_permits import SOLO_AFTER_S
 from gateway.fleet.actions import CONFIRMED_WITHIN_S
 from gateway.fleet.sending_stop import BEHIND_S
 from gateway.settings import Settings

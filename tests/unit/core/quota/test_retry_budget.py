@@ -6,7 +6,7 @@ from tests.unit.core.quota.replica import NOW, Bench
 
 
 def spent(budget: FleetRetryBudget) -> int:
-    """Spend all that there is; return how many retries that were."""
+    """Spend the whole retry budget; return how many retries that were."""
     return next(count for count in range(1_000) if not budget.spend())
 
 

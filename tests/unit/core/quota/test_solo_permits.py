@@ -1,4 +1,4 @@
-"""What a replica permits while the store does not answer, or answers too late to be trusted."""
+"""Which calls a replica permits while the store does not answer, or answers too late to be trusted."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import pytest
 
 from gateway.core.fleet.messages import Member
 from gateway.core.quota.beat_times import BUSY_BEAT_EVERY_S
+from gateway.core.quota.fleet_permits import SOLO_AFTER_S
 from gateway.core.quota.pause_watch import HEAR_S
-from gateway.core.quota.permits import SOLO_AFTER_S
 from gateway.core.quota.store_trust import BAD_TICKS, GOOD_TICKS, SLOW_S
 from gateway.core.scheduling.pacing import RATE_CUT
 from gateway.shared_state.rules.membership import LOST_MS

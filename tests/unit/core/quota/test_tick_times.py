@@ -1,4 +1,4 @@
-"""When a replica wants its next tick: at once if permits are missing or not needed, else regularly."""
+"""When a replica wants its next tick: at once if permits are missing or not needed, otherwise regularly."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from gateway.core.fleet.messages import Member
 from gateway.core.model import Priority
 from gateway.core.quota.beat_times import BEAT_EVERY_S, BUSY_BEAT_EVERY_S, IDLE_AFTER_S, IDLE_BEAT_EVERY_S
-from gateway.core.quota.permits import LEAST_GAP_S, SOLO_AFTER_S
+from gateway.core.quota.fleet_permits import LEAST_GAP_S, SOLO_AFTER_S
 from tests.unit.core.quota.replica import LATE_S, NOW, SETTINGS, Bench, grant
 
 

@@ -1,4 +1,4 @@
-"""Snapshots of the core are true and change nothing."""
+"""Snapshots of the core have the right figures, and change nothing in it."""
 
 import random
 
@@ -10,7 +10,7 @@ from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning, CredentialsRefused
 from gateway.core.fleet.messages import FleetSettings
 from gateway.core.model import CallReport, ItemFailure, Source, Waiter
-from gateway.core.quota.permits import QuotaMember
+from gateway.core.quota.fleet_permits import QuotaMember
 from gateway.core.scheduling.source_queue import SCANNED_PART
 from gateway.core.views.snapshot import (
     CONCURRENCY,
@@ -134,7 +134,7 @@ def test_a_campaign_cools_probes_and_cools_again() -> None:
 
 
 def waits(seconds: dict[str, float]) -> dict[str, float]:
-    """Return what was waited for at all."""
+    """Return the seconds of each cause of a wait that occurred."""
     return {lacking: waited_s for lacking, waited_s in seconds.items() if waited_s}
 
 

@@ -1,4 +1,4 @@
-"""The limits and the end of one stream. Nothing runs except what a test calls."""
+"""The limits and the end of one stream. No task runs; a test calls each method."""
 
 import asyncio
 import random
@@ -10,8 +10,8 @@ import pytest
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.answer_queue import RESPONSE_RESULTS
 from gateway.api.caller_limits import CallerLimit
+from gateway.api.dial_session import DialSession
 from gateway.api.gathering import Arrival
-from gateway.api.session import Session
 from gateway.api.window import AMPLE_ROOM, SHORT
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingSender
@@ -47,7 +47,7 @@ def make(
     claims: TokenClaims | None = None,
     directory: CampaignDirectory = NO_DIRECTORY,
     **limits: Any,
-) -> Session:
+) -> DialSession:
     """Make a session of a gateway whose dispatcher does not run, and whose time stands still."""
     clock, telemetry, rng = SystemClock(), telemetry or telemetry_with(), random.Random(1)
     caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.epoch_now)
@@ -55,7 +55,7 @@ def make(
     dispatcher = Dispatcher(core, caller, telemetry, clock.now, gained=clock.gained, claims=claims)
     trace = telemetry.rpc_started("StreamDialRequests", ())
     limit, timers = CallerLimit(10**9), ManualTimers()
-    return Session(dispatcher, telemetry, clock, trace, window, limit, directory=directory, timers=timers)
+    return DialSession(dispatcher, telemetry, clock, trace, window, limit, directory=directory, timers=timers)
 
 
 def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:
@@ -97,7 +97,7 @@ async def test_an_unreadable_request_is_counted_and_answered_once() -> None:
 
 
 async def test_the_stream_ends_behind_the_last_answer() -> None:
-    """Answers are handed over once each; the end comes when no more can come, not before."""
+    """Each answer is handed over once. The stream ends when no more answers can come, and not before."""
     session = make()
     session.take("", message("a", "b").dial_requests, Priority.NORMAL)
     responses = session.responses()
@@ -163,7 +163,7 @@ async def test_a_draining_stream_is_told(idle: bool) -> None:
 
 
 async def test_notices_go_before_answers_and_count_for_nothing() -> None:
-    """Notices go out before the answers that wait, the latest alone for each campaign."""
+    """Notices are sent before waiting answers, and only the latest notice for each campaign."""
     session = make()
     session.take("", message("a").dial_requests, Priority.NORMAL)
     session.answer_queue.notify("c", CampaignNotice(NoticeKind.CAMPAIGN_PARKED, None, "first"))
@@ -178,7 +178,7 @@ async def test_notices_go_before_answers_and_count_for_nothing() -> None:
 
 
 async def test_what_was_read_is_answered_when_the_gateway_leaves() -> None:
-    """What waits for room within a message that was read is taken in, and so answered, on leaving."""
+    """When the gateway drains, requests of a message that still wait for room are accepted."""
     session = make(window=2)
     reading = asyncio.create_task(session.read(sent(message(*"abcde"))))
     await asyncio.sleep(0)
@@ -191,7 +191,7 @@ async def test_what_was_read_is_answered_when_the_gateway_leaves() -> None:
 
 
 async def test_what_was_read_is_dropped_when_the_caller_leaves() -> None:
-    """The same for a caller that is gone: nothing more is taken in."""
+    """When the caller is gone, requests of a message that still wait for room are dropped."""
     session = make(window=2)
     reading = asyncio.create_task(session.read(sent(message(*"abcde"))))
     await asyncio.sleep(0)
@@ -250,7 +250,7 @@ async def test_a_request_for_a_name_goes_to_the_campaign_of_that_name() -> None:
     assert [entries[index].request.campaign_id for index in (0, 1)] == ["id-2", "id-1"]
 
 
-async def outcomes_after_a_bug(session: Session) -> set[int]:
+async def outcomes_after_a_bug(session: DialSession) -> set[int]:
     session.fail()
     return {result.outcome async for response in session.responses() for result in response.results}
 
@@ -272,14 +272,14 @@ async def test_what_may_have_been_sent_is_unknown_after_a_bug(in_flight: bool) -
 
 
 class BrokenEngine(Engine):
-    """Has a bug where requests come in."""
+    """An engine whose `submit` raises an unexpected error."""
 
     def submit(self, *_: object) -> None:
         raise KeyError
 
 
 async def test_what_a_bug_kept_from_the_core_is_unknown() -> None:
-    """Requests that were read and never came to the core are answered as UNKNOWN, those behind them too."""
+    """Requests that a bug kept from the core, and all that were read after them, are answered UNKNOWN."""
     session = make(engine=BrokenEngine)
     with pytest.raises(KeyError):
         await session.read(sent(message(*"abc")))
@@ -303,7 +303,7 @@ class CountingEngine(Engine):
         super().submit(now, arrivals, priority)
 
 
-def counting(**limits: Any) -> tuple[Session, CountingEngine]:
+def counting(**limits: Any) -> tuple[DialSession, CountingEngine]:
     """Make a session, and the engine that it submits to."""
     engines: list[CountingEngine] = []
 

@@ -48,7 +48,7 @@ _ANYTHING = DialPermission(AccessControl(), Caller(None, "", ""))
 _FAILED = "the gateway is shutting down because of a bug: send the same token again to find out"
 
 
-class Session:
+class DialSession:
     """The state of one stream or unary call."""
 
     def __init__(

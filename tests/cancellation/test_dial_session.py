@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.api import answer_queue, caller_limits, submission, window
-from gateway.api import session as session_module
-from gateway.api.session import Session
+from gateway.api import answer_queue, caller_limits, dial_session, submission, window
+from gateway.api.dial_session import DialSession
 from gateway.api.wire.incoming import PART, Incoming
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.model import Priority
@@ -26,7 +25,7 @@ from tests.cancellation.hanging import (
 from tests.integration.world import dials
 
 
-async def heard(session: Session) -> list[pb.DialResult]:
+async def heard(session: DialSession) -> list[pb.DialResult]:
     """Read a stream to its end."""
     return [result async for response in session.responses() for result in response.results]
 
@@ -182,7 +181,7 @@ SCENARIOS: dict[str, Scenario] = {
     )
 }
 HUNG: dict[str, Places] = {}
-MODULES = (session_module, window, submission, answer_queue, caller_limits)
+MODULES = (dial_session, window, submission, answer_queue, caller_limits)
 RUNS = 4
 """How often the scenarios are run before an await counts as left out."""
 

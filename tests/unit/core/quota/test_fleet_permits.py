@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.fleet.messages import FleetSettings, Member
-from gateway.core.quota.permits import NEVER_S
+from gateway.core.quota.fleet_permits import NEVER_S
 from gateway.core.scheduling.pacing import FIRST_AUTHENTICATION_PAUSE_S
 from tests.unit.core.quota.replica import LATE_S, NOW, Bench, grant
 

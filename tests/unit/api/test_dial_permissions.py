@@ -14,7 +14,7 @@ from gateway.access.policy import Policy
 from gateway.access.policy_file import reloaded_policy
 from gateway.access.reloading import Reloaded
 from gateway.api.caller_limits import CallerLimit
-from gateway.api.session import Session
+from gateway.api.dial_session import DialSession
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine, Limits
@@ -45,7 +45,7 @@ def change(tmp_path: Path) -> Callable[[str], Reloaded[Policy]]:
     return change
 
 
-def session_of(kept: Reloaded[Policy], limit: CallerLimit) -> Session:
+def session_of(kept: Reloaded[Policy], limit: CallerLimit) -> DialSession:
     """Make a session of a caller, at a dispatcher that does not run."""
     clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
     caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.epoch_now)
@@ -55,7 +55,7 @@ def session_of(kept: Reloaded[Policy], limit: CallerLimit) -> Session:
         access_control.caller(CallerEvidence("ipv4:127.0.0.1:1", [BILLING]), "127.0.0.1")
     )
     trace = telemetry.rpc_started("StreamDialRequests", ())
-    return Session(dispatcher, telemetry, clock, trace, 100, limit, permission)
+    return DialSession(dispatcher, telemetry, clock, trace, 100, limit, permission)
 
 
 async def test_weight_and_window_are_those_of_the_policy_at_each_message(
