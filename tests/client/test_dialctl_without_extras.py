@@ -50,7 +50,7 @@ def test_the_client_and_dialctl_need_no_extra(tmp_path: Path) -> None:
 
 
 def test_completion_without_shtab_says_what_to_install(tmp_path: Path) -> None:
-    """With exit code 2, as for every other extra."""
+    """The exit code is 2, as for every other extra."""
     code, out, err = dialctl(tmp_path, "completion", "bash")
     assert (code, out) == (2, "")
     assert "pip install 'dial-gateway-client[cli]'" in err

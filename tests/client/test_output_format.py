@@ -157,7 +157,7 @@ def test_the_summary_by_campaign() -> None:
     "command", [["campaigns"], ["watch"], ["hold", "c"], ["release", "c"], ["purge", "c"], ["send", "f.csv"]]
 )
 def test_any_other_format_is_refused(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """With exit code 2 and the formats that exist."""
+    """The exit code is 2, and the message names the formats."""
     with pytest.raises(SystemExit) as ended:
         main([*command, "-o", "yaml"])
     assert ended.value.code == 2

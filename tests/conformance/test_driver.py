@@ -42,7 +42,7 @@ async def test_an_untrue_answer_is_found(
 
 
 async def test_a_program_that_crashes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for its answers, and the scenario fails."""
+    """The driver does not wait for answers of a program that has ended, and the scenario fails."""
     with pytest.raises(RuntimeError, match="the program of python exited with 1"):
         await findings("crash", monkeypatch)
 

@@ -22,7 +22,7 @@ with both."""
 @pytest.mark.parametrize(("name", "sender"), [*((name, "direct") for name in ALONE), *OF_CALLS])
 @pytest.mark.timed
 async def test_a_fault_run(name: str, sender: SenderName, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With failures of, around and behind the gateway, all is answered, truthfully and in time."""
+    """Each request gets a true answer in time, although the gateway, the network and Connect fail."""
     monkeypatch.setenv(VARIABLE, sender)
     if SCENARIOS[name].behind_a_proxy and (reason := absent()):
         pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""What the tests of CampaignService share: stubs, a servicer with limits of its own, and waiting."""
+"""Parts that the tests of CampaignService share: stubs, a servicer with its own limits, and waiting."""
 
 import asyncio
 from collections.abc import AsyncIterator

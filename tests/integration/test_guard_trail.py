@@ -84,7 +84,7 @@ async def test_a_trail_without_rules_records_what_is_sent(tmp_path: Path) -> Non
 
 
 def test_a_trail_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
-    """So does a trail without the key of its hashes, and an export without a collector."""
+    """A trail without the key of its hashes ends the start too, and so does an export without a collector."""
     settings = settings_of(tmp_path)
     folder = {**settings, "guard_audit_file": str(tmp_path)}
     with pytest.raises(SettingsError, match=r"GUARD_AUDIT_FILE: cannot write .*: Is a directory"):

@@ -229,7 +229,7 @@ async def test_dialctl_suppresses_and_allows(world: World) -> None:
 
 
 async def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    """What is not on the disk must not be reported as kept."""
+    """A suppression that is not on the disk is not reported as kept."""
     path = tmp_path / "suppressed.jsonl"
     file = SuppressionFile(str(path), KEY.encode())
     path.unlink()

@@ -1,4 +1,4 @@
-"""By its token a request joins, replays, conflicts, or may be sent again."""
+"""The token of a request decides whether it joins, is replayed, conflicts, or may be sent again."""
 
 import asyncio
 from typing import Any

@@ -77,11 +77,11 @@ class Faults:
     item_rate: float = 0.0
 
     def any_call(self) -> float:
-        """Return how likely it is that a call fails."""
+        """Return the probability that a call fails."""
         return sum(share for _, share, _ in self.of_calls())
 
     def of_calls(self) -> Iterable[tuple[errors.CallFailure, float, bool]]:
-        """Yield the failures of calls: how likely, and whether the work is done all the same."""
+        """Yield the failures of calls: the probability of each, and whether Connect carries the call out."""
         yield errors.AnswerLost(), self.lost_done, True
         yield errors.AnswerLost(), self.lost_undone, False
         yield errors.ConnectFailed(), self.failed_done, True

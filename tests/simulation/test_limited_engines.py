@@ -63,7 +63,7 @@ class Lazy(Replica):
 
 
 class World:
-    """The replicas, what is on its way, and what Connect has."""
+    """The replicas, the messages on their way, and what Connect has."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng, self.now = rng, NOW

@@ -89,7 +89,7 @@ class World:
         heapq.heappush(self._events, (max(instant, self.now), self._order, event, args))
 
     def run(self, until: float) -> None:
-        """Let everything happen that does so until then."""
+        """Carry out everything that is due until then."""
         while True:
             instants = (self._events[0][0] if self._events else None, self.wake_at)
             upcoming = min((instant for instant in instants if instant is not None), default=None)
@@ -172,7 +172,7 @@ class World:
     # --- the shell ---------------------------------------------------------------------------------
 
     def poll(self) -> None:
-        """Ask the engine what to do, and do it, until nothing new comes of it."""
+        """Ask the engine what to do, and do it, until it decides nothing more."""
         while self._turn():
             pass
         # Slices of long work take time, in which other things happen.

@@ -78,7 +78,7 @@ class Fleet:
         self.loop.call_at(max(instant, self.now), happen)
 
     async def run(self, until: float) -> None:
-        """Let everything happen that does so until then; raise `BrokenPromise` soon after one is broken."""
+        """Carry out everything that is due until then. Raises `BrokenPromise` soon after one is broken."""
         while self.now < until:
             await asyncio.sleep(min(STEP_S, until - self.now))
             self.promises.raise_if_broken()

@@ -1,4 +1,4 @@
-"""What a fleet can still know after its store has lost data.
+"""Which replicas know that the store has lost data.
 
 A replica that has exchanged beats with the store before the loss knows of it, and tells the others through
 the store. If all of those have ended before they could, nobody can know what was sent before: a denial of it

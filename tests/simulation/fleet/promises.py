@@ -170,7 +170,7 @@ class Promises:
             self.check(not holds, "a call for a held campaign", attempt.replica, attempt.campaign_id, held)
 
     def ended(self, replica: str, member: str) -> None:
-        """Note the end of a process: what only it held is held no more."""
+        """Note the end of a process: its own holds, which no other replica has, end with it."""
         self.memory.ended(self.now(), member)
         self._holds = {name: held for name, held in self._holds.items() if held.only != replica}
 

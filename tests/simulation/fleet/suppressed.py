@@ -168,7 +168,7 @@ class SuppressingFleet(Fleet):
             self.promises.check(not must_know, "a call to a suppressed number", attempt.replica, phone, asked)
 
     def _is_known(self, phone: str) -> bool:
-        """Whether any process that lives, or the store, knows a suppression: else all were lost with it."""
+        """Whether the store or a living process knows a suppression."""
         kept = self._kept()
         return any(
             (number_hash := self.hashes[name].of(phone)) in self.live[name] or number_hash in kept

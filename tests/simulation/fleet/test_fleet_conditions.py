@@ -86,7 +86,7 @@ class World:
 
 
 def simulate(story: Callable[[World], Coroutine[None, None, None]], names: tuple[str, ...] = NAMES) -> World:
-    """Let a story happen in a world."""
+    """Run a sequence of events in a world."""
 
     async def work() -> World:
         world = World(names)

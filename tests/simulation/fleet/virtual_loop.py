@@ -17,7 +17,7 @@ MAX_TURNS = 200_000
 
 
 class _Jumping(selectors.SelectSelector):
-    """Moves the clock of its loop instead of waiting for files, of which none is ever ready."""
+    """A selector that moves the clock of its loop to the next timer instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()

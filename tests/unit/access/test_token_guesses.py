@@ -10,13 +10,13 @@ THERE, HERE = "203.0.113.9", "198.51.100.7"
 
 
 class ByToken:
-    """Knows the token, as the file's."""
+    """A token that counts how often it is compared."""
 
     def __init__(self) -> None:
         self.looked = 0
 
     def denied(self, authorization: str | None) -> Denied | None:
-        """Decide, and count that."""
+        """Return why access is denied, None if it is not, and count the call."""
         self.looked += 1
         return denied(authorization, TOKEN)
 

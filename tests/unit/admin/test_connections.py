@@ -34,7 +34,7 @@ class Clock:
 
 
 def after(seconds: float, clock: Clock, connections: Connections) -> dict[str, int]:
-    """Let time pass; return how many have been closed, by why, without those of none."""
+    """Let time pass; return how many connections have been closed, by reason."""
     clock.at += seconds
     connections.sweep()
     return {why: count for why, count in connections.closed.items() if count}
@@ -46,7 +46,7 @@ def opened(clock: Clock, **of: Any) -> tuple[Connections, Pipe, Connection]:
 
 
 def test_one_that_sends_no_request_is_closed() -> None:
-    """Half-open and silent connections have as long as a slow header."""
+    """A silent connection is closed after the same time as one with a slow header."""
     clock = Clock()
     connections, pipe, _ = opened(clock)
     assert after(REQUEST_S - 0.1, clock, connections) == {}
@@ -56,7 +56,7 @@ def test_one_that_sends_no_request_is_closed() -> None:
 
 
 def test_a_header_that_trickles_in_has_no_longer() -> None:
-    """Further bytes do not extend the time limit."""
+    """A header that arrives byte by byte has the same time limit."""
     clock = Clock()
     connections, _, connection = opened(clock)
     for _ in range(100):
@@ -90,7 +90,7 @@ def test_a_second_request_has_no_longer_than_the_first() -> None:
 
 @pytest.mark.parametrize("busy", [True, False])
 def test_an_answer_that_is_not_read_is_cut_off(busy: bool) -> None:
-    """While the handler writes, and while the rest is in the buffer."""
+    """This applies while the handler writes, and while the rest is in the buffer."""
     clock = Clock()
     connections, pipe, connection = opened(clock, unread=100_000)
     connections.begin(pipe)

@@ -20,7 +20,7 @@ def campaign(name: str, queued: int) -> Campaign:
 
 
 class Script:
-    """A console whose looks are numbered; in each one campaign is another, and one comes or goes."""
+    """A console that counts its states. Each state changes one campaign, adds one and removes one."""
 
     def __init__(self) -> None:
         self.looks = 0
@@ -44,7 +44,7 @@ class Script:
 
 
 class Reader:
-    """A page that takes messages as long as it reads."""
+    """A page that takes messages while `reads` is set."""
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []

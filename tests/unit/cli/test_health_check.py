@@ -57,7 +57,7 @@ def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever listens and does not answer within the time-out counts as not serving."""
+    """A server that accepts the connection and does not answer within the time-out counts as not serving."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

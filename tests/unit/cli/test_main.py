@@ -21,7 +21,7 @@ KEYS = AccessKeys.fixed(*serve.SIMULATOR_KEYS)
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting, no AWS account and no collector of the machine that runs the tests."""
+    """Remove the settings, AWS variables and OTEL_* variables of the machine that runs the tests."""
     for name in list(os.environ):
         if name.startswith(("DIAL_GATEWAY_", "AWS_", "OTEL_")):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""Calling hours the slow way: looks at the clock on the wall minute by minute."""
+"""A slow model of calling hours, which checks the local time minute by minute."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""Calling hours in UTC instants agree with the clock on the wall, looked at minute by minute."""
+"""The opening times in UTC agree with a model that checks the local time minute by minute."""
 
 import os
 from datetime import date

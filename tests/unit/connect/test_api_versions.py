@@ -1,4 +1,4 @@
-"""In what the versions of Connect's API differ for the adapter, without a socket."""
+"""The differences between the versions of Connect's API, without a socket."""
 
 from collections.abc import Iterator
 from typing import Any

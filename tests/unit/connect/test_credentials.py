@@ -1,4 +1,4 @@
-"""Credentials in memory: never waited for, renewed ahead of time, looked for until they are there."""
+"""Credentials are kept in memory: no call waits for them, and they are renewed early."""
 
 import logging
 import threading
@@ -42,7 +42,7 @@ def fast() -> float:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until something holds that happens in a thread."""
+    """Wait until a condition is true that a thread makes true."""
     ends = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < ends

@@ -18,7 +18,7 @@ async def gate() -> AsyncIterator[threading.Event]:
 
 
 async def until(condition: object) -> None:
-    """Wait until something holds that happens in a thread."""
+    """Wait until a condition is true that a thread makes true."""
     assert callable(condition)
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - it happens in a thread

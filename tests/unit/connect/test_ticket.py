@@ -1,4 +1,4 @@
-"""The right to send an attempt: exactly one of leaving and revoking wins."""
+"""The right to send an attempt: either it leaves or it is revoked, never both."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""A replica's report says in another replica what its own listing says, and odd bytes are refused."""
+"""A report of a replica, read by another replica, equals its own listing. Malformed bytes are refused."""
 
 import contextlib
 import zlib

@@ -208,7 +208,7 @@ def tokens_of(batch: Batch) -> list[str]:
 
 
 def assert_idle(bench: Bench, now: float) -> None:
-    """Check that nothing is left to do: a few wake-ups for old notes, each later, and no more."""
+    """Check that nothing is left to do. A few wake-ups are allowed, each later than the one before."""
     for _ in range(20):
         decision = bench.poll(now)
         assert (decision.granted, decision.batches, bench.settled) == ([], [], [])
@@ -221,7 +221,7 @@ def assert_idle(bench: Bench, now: float) -> None:
 
 
 def census_of(engine: Engine, now: float) -> Snapshot:
-    """Take a census in one go."""
+    """Take a census in one part."""
     census, _ = in_parts(engine.begin_snapshot(now))
     return census
 

@@ -21,7 +21,7 @@ def drive(
 ) -> tuple[float, list[int]]:
     """Answer every call until some instant, by a failure or as accepted; return when the last was done.
 
-    With it comes how many calls left at each poll that had any.
+    The second result is the number of calls of each poll that started calls.
     """
     calls: list[int] = []
     while now < until:

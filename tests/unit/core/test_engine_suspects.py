@@ -1,4 +1,4 @@
-"""When Connect refuses whole calls, the bad item is found in few calls, and no other pays for it."""
+"""When Connect refuses whole calls, the bad item is found in few calls, and no other item is refused."""
 
 import random
 
@@ -13,7 +13,7 @@ from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, token
 
 
 def answer(bench: Bench, now: float, batch: Batch, bad: set[str]) -> bool:
-    """Answer a call as Connect does that refuses every call with a bad item; return whether it did."""
+    """Refuse a call with a bad item, and accept any other; return whether it was refused."""
     refused = not bad.isdisjoint(tokens_of(batch))
     bench.complete(now, batch, **({"failure": CallInvalid()} if refused else {"accepted": ids_of(batch)}))
     return refused

@@ -1,4 +1,4 @@
-"""The count of memory is true in every shape of load: within a tenth of what Python has allocated."""
+"""The counted memory is within a tenth of what Python has allocated, for each kind of load."""
 
 import gc
 import random
@@ -18,7 +18,7 @@ LARGEST_ERROR = 0.1
 
 @dataclass(frozen=True)
 class Shape:
-    """So many requests for each source in each campaign; `times` each is sent, by other sources."""
+    """A load: `each` requests per source and campaign, sent `times` times by different sources."""
 
     campaigns: int = 1
     sources: int = 1

@@ -1,4 +1,4 @@
-"""Long work is done in slices: no event takes more than one, and the only visible effect is time."""
+"""Long work is done in slices: no event takes longer than one slice, and the results are the same."""
 
 import pytest
 

@@ -74,7 +74,7 @@ class Raising:
 
 
 async def turns() -> None:
-    """Let everything that can go on do so."""
+    """Give all tasks turns of the event loop until they wait."""
     for _ in range(30):
         await asyncio.sleep(0)
 

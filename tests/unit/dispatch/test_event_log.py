@@ -1,4 +1,4 @@
-"""The last calls that failed are kept to be shown, and no more than so many."""
+"""A limited number of the last failed calls is kept for the console."""
 
 import logging
 

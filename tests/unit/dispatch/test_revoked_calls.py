@@ -1,4 +1,4 @@
-"""A revoked call that was not sent is never sent, and its requests are certainly not accepted."""
+"""A revoked call that has not left is never sent, and Connect has none of its requests."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ RELEASE = OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0)
 
 
 def delayed() -> tuple[Delay, asyncio.Event]:
-    """Return a step in which nothing leaves until the event is set."""
+    """Return a step that lets nothing leave until the event is set."""
     event = asyncio.Event()
     return Delay(event), event
 

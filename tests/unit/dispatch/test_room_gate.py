@@ -13,7 +13,7 @@ from gateway.dispatch.room_gate import RoomGate
 
 @dataclass
 class Room:
-    """So many places, the line before them, and who took one, in order."""
+    """A number of places, the gate that gives them out, and who took one, in order."""
 
     places: int = 0
     admitted: list[int] = field(default_factory=list)

@@ -17,7 +17,7 @@ CLAIM = Claim("t", "fingerprint", 1)
 
 
 async def turns() -> None:
-    """Let everything that can go on do so."""
+    """Give all tasks turns of the event loop until they wait."""
     for _ in range(30):
         await asyncio.sleep(0)
 

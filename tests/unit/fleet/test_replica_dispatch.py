@@ -20,7 +20,7 @@ NOW = 1000.0
 
 
 async def turns(count: int = 40) -> None:
-    """Let everything that can go on do so."""
+    """Give all tasks turns of the event loop until they wait."""
     for _ in range(count):
         await asyncio.sleep(0)
 

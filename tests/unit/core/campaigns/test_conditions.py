@@ -1,4 +1,4 @@
-"""What keeps a campaign's requests: every arrow of the diagram in `conditions`, and its bounds."""
+"""The conditions of campaigns: every arrow of the diagram in `conditions`, and the limits of its times."""
 
 import random
 

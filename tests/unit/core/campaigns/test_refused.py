@@ -1,4 +1,4 @@
-"""How long the refusal of a campaign is believed."""
+"""How long the refusal of a campaign applies."""
 
 from gateway.core.answers import REFUSAL_S, CampaignRefusal, refusal_of
 from gateway.core.campaigns.refused import RefusedCampaigns

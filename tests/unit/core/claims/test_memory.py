@@ -1,4 +1,4 @@
-"""What a replica keeps for the ledger of its fleet does not outlive the answers."""
+"""A replica keeps nothing for the ledger of its fleet after the answers."""
 
 from gateway.core.campaigns.holds import Hold
 from gateway.core.claims.denials import CHECK_S

@@ -1,4 +1,4 @@
-"""Claims while the store is away, and after it has lost records: calls go on, in doubt."""
+"""Calls are sent in doubt while the store is away, and after it has lost records."""
 
 from gateway.core.claims.fleet_ledger import AGAIN_S, UNCLAIMED_AFTER_S
 from gateway.core.model import ItemFailure, Outcome

@@ -1,4 +1,4 @@
-"""A request whose token another replica sends becomes in doubt once that replica may have sent it in vain."""
+"""A request is in doubt if another replica may have sent its token without a result."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Waiting(NamedTuple):
 
 
 def waiting_for_another(store: Store, expires_at: float | None = None) -> Waiting:
-    """Let two replicas have the same token at once."""
+    """Submit the same token to two replicas at once."""
     a, b = Replica(store, "a"), Replica(store, "b")
     a.begin(NOW, "t", expires_at=expires_at)
     call = a.send_call(NOW)

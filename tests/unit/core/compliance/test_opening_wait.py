@@ -1,4 +1,4 @@
-"""Entries wait for their instants, whatever comes and leaves meanwhile, without long steps."""
+"""Entries wait for their instants while others come and leave, and no step takes long."""
 
 import random
 

@@ -109,7 +109,7 @@ class BaseMachine(RuleBasedStateMachine):
         return f"new-{self.tokens}"
 
     def _caller(self, who: int) -> Caller:
-        """Return one who still sends; for one who does not, another has come."""
+        """Return a caller that still sends; a new caller replaces one that is gone or has half-closed."""
         place = who % len(self.callers)
         if self.callers[place].gone:
             self.callers[place] = self._new_caller()
@@ -119,7 +119,7 @@ class BaseMachine(RuleBasedStateMachine):
         return self.callers[place]
 
     def _call(self, which: int) -> Batch:
-        """Return a call under way; one that wanted another attempt does so no more."""
+        """Return a call in flight, which does not ask for another attempt any more."""
         numbers = list(self.engine.calls)
         batch = self.engine.calls[numbers[which % len(numbers)]]
         self._stop_asking(batch)

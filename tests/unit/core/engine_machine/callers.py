@@ -107,7 +107,7 @@ class CallersMachine(BaseMachine):
 
     @rule(campaign=campaigns, calls=st.sampled_from([1, 2]))
     def send_much_and_stop_calls(self, campaign: str, calls: int) -> None:
-        """Stop calls before they leave, with so much waiting that their permits are used again at once."""
+        """End calls as too late while a backlog waits, which uses their permits again at once."""
         requests = [self._request(campaign, self._new_token(), 600.0) for _ in range(90)]
         self.engine.submit(self._new_caller_of_its_own(), *requests)
         self.engine.poll()

@@ -16,7 +16,7 @@ SETTINGS = FleetSettings(10.0, 10.0, 1200.0)
 
 @dataclass
 class Replica:
-    """One replica's conditions; `waits` has the campaigns for which requests wait. It keeps what follows."""
+    """One replica's conditions; `waits` has the campaigns with waiting requests. It keeps notices."""
 
     name: str
     store: "Store"
@@ -98,7 +98,7 @@ def parked(names: str = "ab") -> list[Replica]:
 
 
 def beat(*replicas: Replica) -> None:
-    """Exchange beats of replicas, twice: news of the last reach the first."""
+    """Exchange beats of replicas twice, so that the first replica hears what the last one told."""
     for replica in (*replicas, *replicas):
         replica.beat()
 

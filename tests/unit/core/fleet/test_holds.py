@@ -252,7 +252,7 @@ class Story:
             self._restart(name)
 
     def _restart(self, name: str) -> None:
-        """Restart a replica, but none whose knowledge nobody shares."""
+        """Restart a replica, unless it alone knows something."""
         kept = {
             other: set(replica.in_force) for other, replica in self.fleet.replicas.items() if other != name
         }

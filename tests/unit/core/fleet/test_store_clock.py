@@ -1,4 +1,4 @@
-"""The store's clock is known as exactly as replies allow, and converted instants stay the same."""
+"""The estimate of the store's clock is as exact as the replies allow. Converted instants do not change."""
 
 from gateway.core.fleet.store_clock import StoreClock
 

@@ -1,4 +1,4 @@
-"""How long a request will wait for its turn, as the gateway tells those whose time will be up."""
+"""The forecast of how long a request waits for its turn."""
 
 import random
 from collections.abc import Iterator
@@ -31,13 +31,13 @@ class World:
     def fill(
         self, campaign: str, count: int, source: Source | None = None, priority: Priority = Priority.NORMAL
     ) -> Source:
-        """Let so many of one source wait."""
+        """Queue a number of requests of one source."""
         source = source or Source()
         self.scheduler.push(NOW, [self.entry(campaign, source, priority) for _ in range(count)])
         return source
 
     def entry(self, campaign: str, source: Source, priority: Priority = Priority.NORMAL) -> Entry:
-        """Make one more entry, that expires behind those before it."""
+        """Make an entry that expires after the entries before it."""
         self._last += 1
         expires_at = NOW + 5_000.0 + self._last / 1_000
         return entry(str(self._last), campaign, source=source, expires_at=expires_at, priority=priority)
@@ -89,7 +89,7 @@ def test_honest_among_callers(chunk: int) -> None:
 
 
 def _among_callers(rng: random.Random) -> tuple[float, float]:
-    """Return what a newcomer among callers is told, and how long it waits."""
+    """Return the forecast for a new caller among others, and how long it really waits."""
     world = World()
     sources = []
     campaigns = rng.choice([2, 10, 50])

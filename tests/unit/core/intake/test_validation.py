@@ -1,4 +1,4 @@
-"""What is refused of a dial request before anything is done with it."""
+"""Which dial requests are refused before they become outstanding."""
 
 import dataclasses
 from typing import Any

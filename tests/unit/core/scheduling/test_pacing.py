@@ -1,4 +1,4 @@
-"""When calls may leave: the bucket, what a throttle does to it, and how it recovers."""
+"""When calls may leave: the token bucket, how a throttle reduces its rate, and how the rate recovers."""
 
 import heapq
 import math
@@ -41,7 +41,7 @@ def greedy_instants(pacer: Pacer, until: float) -> list[float]:
 
 
 def assert_within(instants: list[float], rate: float, burst: float) -> None:
-    """Check that in no window are more permits than its share of the rate, and the burst."""
+    """Check that no window has more permits than its length times the rate, plus the burst."""
     level, before = burst, NOW
     for instant in instants:
         level = min(burst, level + (instant - before) * rate) - 1.0
@@ -141,7 +141,7 @@ def test_asking_takes_nothing() -> None:
 
 
 def cut_once(pacer: Pacer, now: float) -> None:
-    """Throttle twice in a row, which cuts once: the first alone is forgiven."""
+    """Throttle twice in a row, which reduces the rate once: a single throttle does not."""
     pacer.throttled(now, now)
     pacer.throttled(now, now)
 

@@ -1,4 +1,4 @@
-"""What comes back to the bucket, and how long calls pause while AWS refuses the gateway's credentials."""
+"""Which permits return to the bucket, and how long calls pause while AWS refuses credentials."""
 
 import pytest
 

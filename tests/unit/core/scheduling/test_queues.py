@@ -1,4 +1,4 @@
-"""What waits for a campaign: the order within each source, its suspects, and its priorities."""
+"""The queue of a campaign: the order within each source, suspect requests, and priorities."""
 
 import sys
 from itertools import count

@@ -1,4 +1,4 @@
-"""The order of calls: callers take turns, then their campaigns; doubtful campaigns call seldom."""
+"""The order of calls: callers take turns, then their campaigns. Doubtful campaigns get few calls."""
 
 import itertools
 from collections import Counter
@@ -32,7 +32,7 @@ def bench_of(**limits: Any) -> Bench:
 
 
 def miss(bench: Bench, caller: Caller, count: int, now: float = NOW) -> None:
-    """Let calls of a caller find no such campaign."""
+    """Let calls of a caller be answered that the campaign does not exist."""
     for number in range(count):
         bench.send_all(now, caller, "t", campaign=f"missed-{caller.source.caller}-{number}")
         bench.complete(now, bench.call(now), failure=CampaignNotFound())

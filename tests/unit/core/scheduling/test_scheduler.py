@@ -1,4 +1,4 @@
-"""Which campaign calls next, when it is ready, and what has expired by then."""
+"""Which campaign gets the next call, when it is ready, and which requests have expired by then."""
 
 import random
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ EXPIRY = NOW + 60.0
 
 
 def make(linger_s: float = LINGER_S) -> Scheduler:
-    """Make a scheduler of campaigns that all flow, with some permits there, but not plenty."""
+    """Make a scheduler whose campaigns all flow. Some permits are free, but not many."""
     scheduler = Scheduler(linger_s, CampaignFlow(Holds(), RefusedCampaigns(), Conditions(random.Random(1))))
     scheduler.note_permits(0.25)
     return scheduler

@@ -1,4 +1,4 @@
-"""A refused call is invalid as a whole only after the search for a bad item has found none so often."""
+"""A refused call counts as invalid as a whole only after a number of searches without a bad item."""
 
 from gateway.core.settlement.invalid_calls import CALLS_TO_BLAME, CAMPAIGNS_COUNTED, InvalidCalls
 

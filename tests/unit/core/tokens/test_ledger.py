@@ -1,4 +1,4 @@
-"""What is held under a token, and what of a settled token is remembered, and for how long."""
+"""Which entry has a token, what is remembered of a settled token, and for how long."""
 
 import gc
 
@@ -12,7 +12,7 @@ WINDOW_S = 1_200.0
 
 
 class Book(Ledger):
-    """A ledger that finds the pages by itself, and settles what it is told to remember."""
+    """A ledger with short methods for tests, which find the campaign's page themselves."""
 
     def hold(self, held: Entry) -> None:
         """Hold an entry."""
