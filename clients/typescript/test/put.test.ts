@@ -117,7 +117,7 @@ suite("put", { timeout: 120_000 }, () => {
     "its time bounds all attempts",
     withGateway(async (gateway, client) => {
       gateway.putScript = () => new Promise(() => undefined);
-      await assert.rejects(client.put("c", requests(1), { timeoutMs: 100 }), (error: DeadlineExceeded) => {
+      await assert.rejects(client.put("c", requests(1), { timeoutMs: 1500 }), (error: DeadlineExceeded) => {
         assert.ok(error instanceof DeadlineExceeded);
         assert.deepEqual(error.inDoubt, ["t-0"]);
         return true;
@@ -129,7 +129,7 @@ suite("put", { timeout: 120_000 }, () => {
     const gateway = await ScriptedGateway.start();
     await gateway.stop();
     const client = new DialGateway(gateway.target, { onConnectionLost: () => undefined });
-    await assert.rejects(client.put("c", requests(2), { timeoutMs: 200 }), (error: GatewayUnavailable) => {
+    await assert.rejects(client.put("c", requests(2), { timeoutMs: 1500 }), (error: GatewayUnavailable) => {
       assert.ok(error instanceof GatewayUnavailable);
       assert.match(error.message, /ECONNREFUSED/);
       assert.deepEqual(error.unanswered, ["t-0", "t-1"]);

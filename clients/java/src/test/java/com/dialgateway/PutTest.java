@@ -189,7 +189,7 @@ class PutTest {
       GatewayUnavailableException error =
           assertThrows(
               GatewayUnavailableException.class,
-              () -> lonely.put("c", requests(2), Duration.ofMillis(400)));
+              () -> lonely.put("c", requests(2), Duration.ofSeconds(2)));
       assertTrue(error.getMessage().contains("refused"), error.getMessage());
       assertEquals(List.of("t-0", "t-1"), error.unanswered());
       assertEquals(List.of(), error.inDoubt());
