@@ -177,7 +177,7 @@ class Gateway:
         """Log the numbers of open streams and outstanding requests, which must not grow without load."""
         log.info(
             "state: %d tasks, %d streams, %d dial requests outstanding, "
-            "%d calls under way, %d tokens remembered",
+            "%d calls in flight, %d tokens remembered",
             len(asyncio.all_tasks()),
             self.grpc.dial_requests.streams,
             self.engine.outstanding,

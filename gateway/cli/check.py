@@ -30,7 +30,7 @@ from gateway.composition.replica_name import replica_name
 from gateway.composition.trail import NO_TRAIL_KEY, trail_path
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Probe
-from gateway.core.quota.calls_under_way import IN_FLIGHT_S
+from gateway.core.quota.replica_calls import IN_FLIGHT_S
 from gateway.runtime.check_result import CheckResult, Finding
 from gateway.settings import PREFIX, Settings
 from gateway.shared_state.address import AddressError

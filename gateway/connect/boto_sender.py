@@ -124,7 +124,7 @@ class BotoConnect(AwsSender):
         return await self._called(self._state_threads, Ticket(), partial(self._states, campaign_ids))
 
     async def close(self) -> None:
-        """Stop the threads and close the kept connections; calls under way end with their connections."""
+        """Stop the threads and close the kept connections; calls in flight end with their connections."""
         for threads in (self._threads, self._state_threads):
             threads.close()
         self._keys.close()

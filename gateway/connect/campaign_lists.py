@@ -74,7 +74,7 @@ class AwsCampaignLister:
         return await self._called(lambda: listed_tags(self._client.list_tags_for_resource(arn=arn)))
 
     async def close(self) -> None:
-        """Stop the thread; a call under way ends by its time-out."""
+        """Stop the thread; a call in flight ends by its time-out."""
         self._threads.close()
 
     async def _called(self, call: Callable[[], T]) -> T:

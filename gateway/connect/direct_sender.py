@@ -119,7 +119,7 @@ class DirectConnect(AwsSender):
         return f"{self._put_call.before}{percent_encode(campaign_id)}{self._put_call.after}"
 
     async def close(self) -> None:
-        """Close the kept connections; calls under way end with them."""
+        """Close the kept connections; calls in flight end with them."""
         self._keys.close()
         for http in (self._http, self._states_http):
             await http.close()

@@ -83,7 +83,7 @@ class ConnectPort(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give up connections and threads, without waiting for calls under way."""
+        """Give up connections and threads, without waiting for calls in flight."""
         ...
 
 

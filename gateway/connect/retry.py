@@ -47,22 +47,22 @@ class RetryingSender:
         self._expiry_now = expiry_now or now
         self._rng = rng
         self._sleep = sleep
-        self._under_way: dict[int, _Call] = {}
+        self._in_flight: dict[int, _Call] = {}
         self.health = ConnectHealth()
 
     async def call(self, batch: Batch, permit: Permit) -> CallReport:
         """Send `batch`, at most `attempts_left` times and never after its `give_up_at`."""
         operation = self._port.operation(batch.campaign_id)
         call = _Call(batch, permit, self._telemetry.batch(batch, *operation))
-        self._under_way[batch.number] = call
+        self._in_flight[batch.number] = call
         try:
             return await self._reported(call)
         finally:
-            del self._under_way[batch.number]
+            del self._in_flight[batch.number]
 
     def revoke(self, batch: Batch) -> bool:
         """Stop a call from sending more bytes; return whether Connect certainly received nothing of it."""
-        call = self._under_way.get(batch.number)
+        call = self._in_flight.get(batch.number)
         return call is None or call.revoke()  # a call that has not begun checks its batch first
 
     async def _reported(self, call: "_Call") -> CallReport:

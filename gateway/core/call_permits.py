@@ -71,7 +71,7 @@ class CallPermits:
 
         Return whether AWS has refused the gateway's credentials or clock for longer than requests wait.
         """
-        self.pacer.under_way(now, len(self.calls))
+        self.pacer.in_flight(now, len(self.calls))
         if report.unused:
             self.pacer.give_back(now, report.unused)
         failure = report.failure
@@ -119,7 +119,7 @@ class CallPermits:
     def _begin(self, now: float, formed: FormedCall) -> Batch:
         """Let a call leave; return its batch."""
         batch = self.calls.begin(now, formed)
-        self.pacer.under_way(now, len(self.calls))
+        self.pacer.in_flight(now, len(self.calls))
         self.flow.conditions.called(batch.campaign_id, batch.number)
         self.scheduler.called(now, batch)
         self.scheduler.formed(now, batch.campaign_id)

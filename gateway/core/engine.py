@@ -32,7 +32,7 @@ from gateway.core.views.campaign_listing import CampaignListing
 from gateway.core.views.snapshot import Survey
 
 BODY_COPIES = 3
-"""Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
+"""Copies of a call's requests in memory while it is in flight, including boto3's parameters and body."""
 UNSENT = CallReport(failure=CallRevoked(), attempts=0, counted_attempts=0, unused=1)
 """The report of a call that was not sent: its permit is unused."""
 
@@ -126,7 +126,7 @@ class Engine:
     def source_gone(self, now: float, source: Source) -> None:
         """Forget a source that is gone: requests that only it waits for are not sent from now on.
 
-        Requests that other sources joined stay. Calls under way end, and their outcomes are remembered.
+        Requests that other sources joined stay. Calls in flight end, and their outcomes are remembered.
         """
         self._notices.forget(source)
         self._departures.gone(source)
@@ -216,7 +216,7 @@ class Engine:
     def revoke_calls(
         self, campaign_id: str | None = None, *, purging: bool = False, formed_by: float = math.inf
     ) -> list[Batch]:
-        """Revoke the calls under way that were formed by an instant, of one campaign or of all; return those.
+        """Revoke the calls in flight that were formed by an instant, of one campaign or of all; return those.
 
         The shell revokes their tickets. With `purging`, requests that they leave undecided are answered
         PURGED.

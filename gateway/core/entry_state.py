@@ -35,7 +35,7 @@ class EntryState(enum.Enum):
     DELAYED = "delayed"
     """In no queue for a while: before a retry, while another replica sends the token, or until hours open."""
     IN_FLIGHT = "in flight"
-    """In a call that is under way or being formed."""
+    """In a call that is in flight or being formed."""
     CHECKING = "checking"
     """Decided as a denial, which waits until the fleet's ledger has been asked about the token."""
     SETTLED = "settled"

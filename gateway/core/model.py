@@ -15,7 +15,7 @@ BATCH_LIMIT = 25
 """Items in one PutDialRequestBatch call at most (botocore model `connectcampaigns/2021-01-30`)."""
 BATCH_BYTES = 1_048_576
 """Bytes of dial requests in one call at most, unless the first alone is larger. AWS publishes no limit for
-the body of this call: the limit bounds the memory of calls under way."""
+the body of this call: the limit bounds the memory of calls in flight."""
 
 
 class Outcome(enum.IntEnum):

@@ -1,6 +1,6 @@
 """An operator's actions on a campaign: hold, release, purge.
 
-No batch is formed for a held campaign. Its calls under way are revoked (`Engine.revoke_calls`): a call that
+No batch is formed for a held campaign. Its calls in flight are revoked (`Engine.revoke_calls`): a call that
 has not left is not sent, and no call gets a further attempt. Requests that such a call leaves undecided wait,
 or are answered, like the others. Requests that are in a call at the time of a hold or purge are not answered
 here, since Amazon Connect may have them.

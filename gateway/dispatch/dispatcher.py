@@ -187,7 +187,7 @@ class Dispatcher:
         self._wake.set()
 
     def use_guard(self, guard: RequestGuard) -> None:
-        """Send only what a guard allows, from now on; what waits and what is under way is decided again."""
+        """Send only what a guard allows, from now on; what waits and what is in flight is decided again."""
         self._engine.guarding.use(guard)
         self.rules_changed()
 
@@ -289,7 +289,7 @@ class Dispatcher:
             await self._empty.wait()
 
     def abandon(self) -> None:
-        """Begin to answer everything, and stop waiting for calls under way; `run` answers the rest."""
+        """Begin to answer everything, and stop waiting for calls in flight; `run` answers the rest."""
         try:
             unsent = self._calls.revoke(self._engine.revoke_calls())
             self._engine.abandon(self._now(), unsent)

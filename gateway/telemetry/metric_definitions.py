@@ -48,7 +48,7 @@ OLDEST_WAIT = Metric(
     labels=(CAMPAIGN,),
 )
 IN_FLIGHT = Metric(
-    "dial_gateway.requests.in_flight", "{request}", "Dial requests in calls under way", labels=(CAMPAIGN,)
+    "dial_gateway.requests.in_flight", "{request}", "Dial requests in flight", labels=(CAMPAIGN,)
 )
 HELD_UP = Metric(
     "dial_gateway.campaign.held_up",
@@ -186,7 +186,7 @@ CALLS = Metric("dial_gateway.connect.calls", "{call}", "Attempts of calls to Ama
 CALL_DURATION = Metric(
     "dial_gateway.connect.call.duration", "s", "Duration of attempts", _SECONDS, ("operation", "result")
 )
-CALLS_IN_FLIGHT = Metric("dial_gateway.connect.calls.in_flight", "{call}", "Calls under way")
+CALLS_IN_FLIGHT = Metric("dial_gateway.connect.calls.in_flight", "{call}", "Calls in flight")
 FAILING = Metric(
     "dial_gateway.connect.failing", "s", "How long no attempt has been answered by Amazon Connect"
 )

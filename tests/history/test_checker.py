@@ -175,7 +175,7 @@ GOOD: dict[str, Callable[[], History]] = {
         request(), answer(), call(TOKEN), request(1, sent_at=HEARD), answer(position=1, replayed=True)
     ),
     "expired": lambda: denied("EXPIRED", "EXPIRATION_PASSED", heard_at=EXPIRES - 5),
-    "under way when it was held": lambda: history(
+    "in flight when it was held": lambda: history(
         request(), answer(), call(TOKEN), Hold(CAMPAIGN, CALLED - 0.9)
     ),
     "released, or another campaign or replica held": lambda: history(

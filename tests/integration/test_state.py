@@ -17,6 +17,6 @@ async def test_the_state_on_a_signal() -> None:
         await served.called(2)
         served.process.send_signal(signal.SIGUSR1)
         await until(lambda: b"state: " in served.said)
-        expected = b"1 streams, 2 dial requests outstanding, 1 calls under way, 3 tokens remembered"
+        expected = b"1 streams, 2 dial requests outstanding, 1 calls in flight, 3 tokens remembered"
         assert expected in served.said, served.said.decode()
         assert served.process.returncode is None

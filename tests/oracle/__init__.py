@@ -12,7 +12,7 @@ The state machine (`tests/unit/core/test_engine_machine.py`) and the simulation 
 7. Memory is counted to the byte, and bounded: `rest`.
 8. Callers that leave, withdraw or end their streams: `answers`.
 9. A gateway that leaves answers everybody: `oracle`, `rest`.
-11. Holds and purges take effect at once, and calls under way are revoked: `oracle`.
+11. Holds and purges take effect at once, and calls in flight are revoked: `oracle`.
 
 Campaigns that do not flow are followed by `flow`, and what callers are told of them by `notices`. `records`
 keeps what is outstanding.

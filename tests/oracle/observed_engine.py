@@ -67,7 +67,7 @@ class ObservedEngine:
 
     @property
     def calls(self) -> Mapping[int, Batch]:
-        """The calls under way, by number."""
+        """The calls in flight, by number."""
         return self.oracle.calls
 
     @property
@@ -206,7 +206,7 @@ class ObservedEngine:
     # --- operators ---------------------------------------------------------------------------------
 
     def hold(self, campaign_id: str, *, answering: bool) -> list[Batch]:
-        """Hold a campaign, or hold it otherwise; return its calls under way, which are revoked."""
+        """Hold a campaign, or hold it otherwise; return its calls in flight, which are revoked."""
         self.engine.operator_actions.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
         self.oracle.held(campaign_id, answering=answering)
         calls = self.engine.revoke_calls(campaign_id)
@@ -224,7 +224,7 @@ class ObservedEngine:
         self._after()
 
     def purge(self, campaign_id: str) -> list[Batch]:
-        """Purge a campaign; return its calls under way, which are revoked."""
+        """Purge a campaign; return its calls in flight, which are revoked."""
         calls = self.engine.revoke_calls(campaign_id, purging=True)
         self.oracle.revoked(calls, campaign_id)
         assert all(call.purged for call in calls)
@@ -250,7 +250,7 @@ class ObservedEngine:
         self._after()
 
     def abandon(self, unsent: Sequence[Batch] = ()) -> None:
-        """Leave now: everybody is answered, and no report of a call under way counts any more."""
+        """Leave now: everybody is answered, and no report of a call in flight counts any more."""
         calls = list(self.calls.values())
         self.oracle.abandons({call.number for call in unsent})
         self.engine.abandon(self.now, unsent)

@@ -135,7 +135,7 @@ class Oracle:
         self.flow.called(now, batch)
         self._check_items(batch, suspects=suspects)
         self.calls[batch.number] = batch
-        self.quota.under_way(now, len(self.calls))
+        self.quota.in_flight(now, len(self.calls))
         self.fairness.check_turns(now, batch, self.at.holds.keys(), steady=self.steady)
 
     def _check_size(self, batch: Batch, *, suspects: bool) -> None:
@@ -219,7 +219,7 @@ class Oracle:
             self.tokens.touched(now, one.key)
             weigh(one, report)
         del self.calls[batch.number]
-        self.quota.under_way(now, len(self.calls))
+        self.quota.in_flight(now, len(self.calls))
         self.quota.unused(now, report.unused)
         rate = ItemFailure.RATE in report.failed.values()
         self.quota.throttled |= rate or isinstance(report.failure, RateThrottled)

@@ -37,14 +37,14 @@ class Quota:
     """The permits of calls that the settings allow, and those that must be there.
 
     Connect counts a call when it arrives. Until a call has come back, nobody knows when that was, so permits
-    that would be gained beyond the burst with the calls under way are not sure to be there.
+    that would be gained beyond the burst with the calls in flight are not sure to be there.
     """
 
     def __init__(self, now: float, limits: Limits) -> None:
         self._limits = limits
         self._allowed = Bucket(now, limits.call_rate, limits.call_burst)
         self._sure = Bucket(now, limits.call_rate, limits.call_burst)
-        self._under_way = 0
+        self._in_flight = 0
         self._attempts_on_credit = RETRY_CREDIT
         self.throttled = False
         self.is_unauthenticated = False
@@ -63,11 +63,11 @@ class Quota:
             self._allowed.give_back(now, permits)
             self._sure.give_back(now, permits)
 
-    def under_way(self, now: float, calls: int) -> None:
+    def in_flight(self, now: float, calls: int) -> None:
         """Note how many calls have left and not come back."""
         self._refill(now)
         assert calls <= self._limits.concurrent_calls, "more calls in flight than the setting allows"
-        self._under_way = calls
+        self._in_flight = calls
 
     def first_attempt(self) -> None:
         """Note a first attempt of a call, which earns a part of a further attempt."""
@@ -95,14 +95,14 @@ class Quota:
                 f"sleeps until {wake_at} at {now} with {level} of a permit"
             )
             return
-        if self.is_unauthenticated and self._under_way:
+        if self.is_unauthenticated and self._in_flight:
             return  # one call at a time tries whether credentials and clock are accepted again
         pause_s = 2.0 / call_rate if call_rate else LONGEST_THROTTLE_PAUSE_S
         pause_s = max(pause_s, LONGEST_AUTHENTICATION_PAUSE_S) if self.is_unauthenticated else pause_s
         assert wake_at <= now + pause_s + EXACT_S, "sleeps longer than the pause after a throttle"
 
     def _most(self) -> float:
-        return max(self._limits.call_burst - self._under_way, 1.0)
+        return max(self._limits.call_burst - self._in_flight, 1.0)
 
     def _refill(self, now: float) -> None:
         self._sure.level(now, self._most())

@@ -84,7 +84,7 @@ class GuardedRun:
             self.bench.send(self.now, caller, request)
 
     def end_call(self) -> None:
-        """Let a call under way end well, in part, or without an answer."""
+        """Let a call in flight end well, in part, or without an answer."""
         if not self.calls:
             return
         batch = self.calls.pop(self.rng.randrange(len(self.calls)))

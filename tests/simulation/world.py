@@ -23,7 +23,7 @@ PHONE = "+12065550100"
 
 @dataclass(slots=True)
 class Call:
-    """A call under way, as the shell with its retries sees it. `left`: a byte of this attempt has left."""
+    """A call in flight, as the shell with its retries sees it. `left`: a byte of this attempt has left."""
 
     batch: Batch
     attempts: int = 0
@@ -68,7 +68,7 @@ class World:
         self._events: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._order = 0
         limits, bucket = self.limits, self.connect.bucket
-        # And the burst exceeds what may be under way.
+        # And the burst exceeds what may be in flight.
         self._quota_as_set = 0.0 < limits.call_rate <= bucket.rate and (
             limits.concurrent_calls < limits.call_burst <= bucket.burst
         )
@@ -181,7 +181,7 @@ class World:
     def _turn(self) -> bool:
         """Do what the engine decides once; return whether calls have ended by that."""
         decision = self.observed.poll()
-        under_way = len(self._calls)
+        in_flight = len(self._calls)
         self._decide_retries(decision)
         for batch in decision.batches:
             size = len(batch.entries)
@@ -191,7 +191,7 @@ class World:
         if decision.look_up:
             self.trace.append((self.now, "look up", decision.look_up))
             self.at(self.now + self.latency_s, self._looked_up, decision.look_up)
-        return under_way > len(self._calls) - len(decision.batches)
+        return in_flight > len(self._calls) - len(decision.batches)
 
     def _decide_retries(self, decision: Decision) -> None:
         for number in decision.granted:

@@ -48,7 +48,7 @@ class ConditionChange(NamedTuple):
 class NotFlowing:
     """A campaign that does not flow. `limit` is in items of the next call, `until` when it may change.
 
-    `cause` tells whether it was parked or throttled, `calling` is the number of the probe call under way,
+    `cause` tells whether it was parked or throttled, `calling` is the number of the probe call in flight,
     and `asked` says that its state is being read. `elsewhere`: another replica probes it or reads its state.
     """
 

@@ -31,7 +31,7 @@ _NO_CONTACTS: dict[Entry, Contact] = {}
 
 
 class ClaimedCalls:
-    """The calls under way, by number. `fingerprints` makes those of this fleet."""
+    """The calls in flight, by number. `fingerprints` makes those of this fleet."""
 
     def __init__(self) -> None:
         self.fingerprints = Fingerprints(b"")

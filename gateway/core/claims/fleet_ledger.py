@@ -102,7 +102,7 @@ class FleetLedger:
     def doubt(self, now: float, until: float) -> None:
         """Count tokens without a record as in doubt until an instant: the shared state has lost records.
 
-        The claims of calls under way may be lost as well, so that these calls prove nothing any more.
+        The claims of calls in flight may be lost as well, so that these calls prove nothing any more.
         """
         self._doubt_until = until
         self._calls.doubt()

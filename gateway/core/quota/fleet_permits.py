@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from gateway.core.fleet.messages import FleetSettings, Member, TickReply, TickRequest
 from gateway.core.quota.beat_times import BEAT_EVERY_S, BUSY_BEAT_EVERY_S, IDLE_BEAT_EVERY_S, Idleness
-from gateway.core.quota.calls_under_way import CallsUnderWay
 from gateway.core.quota.demand import CallDemand
 from gateway.core.quota.granted_permits import GrantedPermits
 from gateway.core.quota.pause_watch import PauseWatch
+from gateway.core.quota.replica_calls import ReplicaCalls
 from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.quota.store_trust import StoreTrust
 from gateway.core.scheduling.pacing import Pacer
@@ -30,7 +30,7 @@ RELEASE_GAP_S = 0.02
 """Seconds between two ticks if calls have returned: until the store knows that, they use up a part of the
 burst, and the bucket does not fill."""
 LATER_S = 0.01
-"""The own bucket is asked again after this if it gains nothing while calls are under way."""
+"""The own bucket is asked again after this if it gains nothing while calls are in flight."""
 SOLO_AFTER_S = 1.1
 """Seconds after the last reply from which a replica uses its own part. The store has counted it as lost for a
 while by then, and reserves that part (`LOST_MS` in `shared_state/rules/membership.py`)."""
@@ -49,7 +49,7 @@ class QuotaMember(NamedTuple):
 class FleetPermits:
     """Permits the calls of one replica; `scheduling.permits.Permits` says what the engine uses.
 
-    `slots` is how many calls may be under way. `members` are those of the last reply. `granted` and
+    `slots` is how many calls may be in flight. `members` are those of the last reply. `granted` and
     `returned` count permits since the start. While `suspended` nothing is permitted: the numbers that must
     not be called are not known.
     """
@@ -65,7 +65,7 @@ class FleetPermits:
         self._settings = self._agreed = settings
         self._demand = demand
         self._permits = GrantedPermits()
-        self._calls = CallsUnderWay(slots)
+        self._calls = ReplicaCalls(slots)
         self._local = Pacer(settings.call_rate, settings.call_burst)
         self._own_part = (0.0, 0.0)
         self._share = 0.0
@@ -160,9 +160,9 @@ class FleetPermits:
             else:
                 self._permits.give_back()
 
-    def under_way(self, now: float, calls: int) -> None:
-        """Note how many calls are under way from `now` on."""
-        self._local.under_way(now, calls)
+    def in_flight(self, now: float, calls: int) -> None:
+        """Note how many calls are in flight from `now` on."""
+        self._local.in_flight(now, calls)
         self._calls.note(now, calls)
 
     def available_share(self, now: float) -> float:
@@ -261,7 +261,7 @@ class FleetPermits:
     # --- implementation -------------------------------------------------------------------------------
 
     def _is_active(self, now: float) -> bool:
-        """Whether there are calls to make or under way, or the store is not relied on."""
+        """Whether there are calls to make or in flight, or the store is not relied on."""
         return self._demand.exists or self._calls.in_flight(now) > 0 or self.solo or not self._trust
 
     @property
@@ -325,7 +325,7 @@ class FleetPermits:
             self._permits.returned.update(dict(self._pending.returned))
 
     def _room(self, now: float) -> int:
-        """Return how many permits can be used soon; further attempts of calls under way need no new place.
+        """Return how many permits can be used soon; further attempts of calls in flight need no new place.
 
         While AWS refuses the credentials, that is one.
         """

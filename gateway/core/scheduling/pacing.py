@@ -5,7 +5,7 @@ Region (AWS administrator guide, service quotas), counted in a token bucket. The
 bucket. A permit is the right to make one call; every attempt of every call takes one.
 
 Connect counts a call when it arrives, which the gateway does not know until the call returns. Until then,
-Connect's bucket may still be full, and a full bucket gains no tokens. So calls under way and permits together
+Connect's bucket may still be full, and a full bucket gains no tokens. So calls in flight and permits together
 never exceed the burst. Otherwise the first calls after a pause, which must open connections, could arrive
 together with calls on permits that Connect's bucket never had.
 """
@@ -46,7 +46,7 @@ class Pacer:
         self.rate = rate
         self._capacity = burst
         self._tokens = self._capacity
-        self._under_way = 0
+        self._in_flight = 0
         self._least = 1.0
         self._updated_at: float | None = None
         self._throttled_at = float("-inf")
@@ -75,7 +75,7 @@ class Pacer:
     def restart(self, now: float, rate: float, burst: float, least: float = 1.0) -> None:
         """Begin again at `now` with another rate and burst, and an empty bucket.
 
-        However many calls are under way, `least` permits are allowed.
+        However many calls are in flight, `least` permits are allowed.
         """
         self.ceiling = self.rate = rate
         self._least = least
@@ -109,10 +109,10 @@ class Pacer:
         if self.ceiling:
             self._tokens = min(self._capacity, self._tokens + permits)
 
-    def under_way(self, now: float, calls: int) -> None:
-        """Note how many calls are under way from `now` on."""
+    def in_flight(self, now: float, calls: int) -> None:
+        """Note how many calls are in flight from `now` on."""
         self._refill(now)
-        self._under_way = calls
+        self._in_flight = calls
 
     def ready_at(self, now: float) -> float:
         """Return when the next permit will be there: `now` or later."""
@@ -189,7 +189,7 @@ class Pacer:
         if self._updated_at is not None and now > self._updated_at:
             elapsed = now - self._updated_at
             # By default one permit is allowed, so the rate is used however long calls take.
-            most = max(self._capacity - self._under_way, self._least)
+            most = max(self._capacity - self._in_flight, self._least)
             self._tokens = max(self._tokens, min(most, self._tokens + elapsed * self.rate))
             if self.rate < self.ceiling:
                 known = min(self._throughput.best(self.ceiling), self.ceiling)

@@ -53,8 +53,8 @@ class Permits(Protocol):
         """Take back the permits of calls that never left: Connect does not count them."""
         ...
 
-    def under_way(self, now: float, calls: int) -> None:
-        """Note how many calls are under way from `now` on."""
+    def in_flight(self, now: float, calls: int) -> None:
+        """Note how many calls are in flight from `now` on."""
         ...
 
     def available_share(self, now: float) -> float:

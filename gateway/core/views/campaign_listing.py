@@ -11,7 +11,7 @@ from gateway.core.views.statistics import Statistics
 
 
 class CampaignListing(NamedTuple):
-    """Makes rows of campaigns; `calls` are those under way."""
+    """Makes rows of campaigns; `calls` are those in flight."""
 
     snapshot_taker: SnapshotTaker
     calls: Iterable[Batch]

@@ -98,17 +98,17 @@ class SnapshotTaker(NamedTuple):
     def begin_snapshot(
         self, now: float, calls: Iterable[Batch], *, draining: bool, outstanding_bytes: int
     ) -> Survey:
-        """Begin a snapshot at `now`; `calls` are those under way.
+        """Begin a snapshot at `now`; `calls` are those in flight.
 
         The campaigns are read in parts, each at its own moment; everything else is read before this returns.
         """
-        under_way = list(calls)
+        in_flight = list(calls)
         self.pacer.ready_at(now)  # a rate that was cut has grown since it was last computed
         snapshot = Snapshot(
             campaigns=[],
             outstanding=self.outstanding.count,
             outstanding_bytes=outstanding_bytes,
-            calls_in_flight=len(under_way),
+            calls_in_flight=len(in_flight),
             call_rate=self.pacer.account_rate,
             call_rate_ceiling=self.pacer.ceiling,
             joined=self.outstanding.joined,
@@ -120,7 +120,7 @@ class SnapshotTaker(NamedTuple):
         )
         waiting_calls = self.scheduler.waiting / BATCH_LIMIT + self.scheduler.campaigns_waiting
         expiring = ExpiringBacklog(self.expiry.cutoff(now), waiting_calls, self.pacer.rate)
-        return _with_campaigns(snapshot, self.campaigns(now, under_way, expiring), expiring)
+        return _with_campaigns(snapshot, self.campaigns(now, in_flight, expiring), expiring)
 
     def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:
         """Return the figures of one campaign, with or without outstanding requests."""

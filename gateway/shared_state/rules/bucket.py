@@ -6,7 +6,7 @@ from gateway.shared_state.rules.quota_state import Bucket, QuotaState
 AHEAD_S = 0.2
 """Permits are assigned so many seconds ahead, so that no replica has to wait for a message between calls."""
 IN_FLIGHT_S = 0.6
-"""How long a call counts as in flight at most (`core/quota/calls_under_way.py`). If the burst is smaller than
+"""How long a call counts as in flight at most (`core/quota/replica_calls.py`). If the burst is smaller than
 the calls of that time, one permit is allowed however many are in flight: the rate is used in any case."""
 RATE_CUT, FORGIVEN_MS = 0.7, 10_000
 RECOVERY_S = 10.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind, Member
-from gateway.core.quota.calls_under_way import IN_FLIGHT_S
+from gateway.core.quota.replica_calls import IN_FLIGHT_S
 from gateway.fleet.membership import SharedStateAway
 from gateway.shared_state.rules.model_store import ModelStore
 from gateway.shared_state.rules.rules import Rules

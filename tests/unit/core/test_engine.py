@@ -307,7 +307,7 @@ def test_denied_access_answers_only_what_waits() -> None:
     assert bench.send(NOW + 0.1, caller, dial("late")) is None
 
 
-def test_refused_campaign_lets_calls_under_way_end() -> None:
+def test_refused_campaign_lets_calls_in_flight_end() -> None:
     """Requests in another call to a refused campaign are answered when that call ends."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(50))

@@ -301,7 +301,7 @@ async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
 
 
 async def test_a_caller_that_leaves_is_told_nothing_more() -> None:
-    """Requests that only it waited for are dropped; the answers of its call under way go nowhere."""
+    """Requests that only it waited for are dropped; the answers of its call in flight go nowhere."""
     hanging = asyncio.Event()
     async with running(hanging, concurrent_calls=1) as bench:
         owner = Owner()

@@ -247,7 +247,7 @@ def test_nothing_is_lost_while_the_queue_has_room_and_the_rest_is_counted(
 
 
 def test_a_trail_that_does_not_keep_up_is_blocked_before_records_are_lost() -> None:
-    """Half of the queue is enough for the calls under way."""
+    """Half of the queue is enough for the calls in flight."""
     disk = Full()
     trail = begun(disk, 10)
     disk.room.set()

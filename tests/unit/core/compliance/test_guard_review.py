@@ -186,7 +186,7 @@ def test_a_call_of_refused_requests_only_is_not_made() -> None:
     assert_idle(bench, NOW)
 
 
-def test_a_review_answers_what_waits_and_revokes_calls_under_way() -> None:
+def test_a_review_answers_what_waits_and_revokes_calls_in_flight() -> None:
     """What is suppressed is answered in its queue, its call is revoked, and others of it are sent again."""
     guard = HoursGuard()
     bench, caller = bench_with(guard), Caller()

@@ -141,7 +141,7 @@ def test_an_owner_for_which_nothing_waits_gives_up_after_two_beats_only() -> Non
     assert (a.condition(), b.condition()) == (COPY, OWN)
 
 
-def test_an_owner_whose_probe_is_under_way_does_not_give_up() -> None:
+def test_an_owner_whose_probe_is_in_flight_does_not_give_up() -> None:
     a, b = Store().replicas()
     a.conditions.throttled(NOW, "c", 1, NOW)
     a.conditions.advance(NOW + 5.0)
@@ -188,7 +188,7 @@ def test_a_leaving_owner_gives_all_up() -> None:
 
 
 def test_whoever_finds_out_more_becomes_the_owner() -> None:
-    """A call that was under way when the campaign was throttled elsewhere shows that it is paused."""
+    """A call that was in flight when the campaign was throttled elsewhere shows that it is paused."""
     a, b = Store().replicas()
     a.conditions.throttled(NOW, "c", 1, NOW)
     beat(a, b)

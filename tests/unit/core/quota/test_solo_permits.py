@@ -128,14 +128,14 @@ def test_a_replica_uses_the_store_again_after_several_good_ticks_in_a_row(bench:
     assert not bench.permits.take(now + LATE_S), "the permits of ignored replies are returned"
 
 
-def test_the_own_bucket_permits_no_more_than_its_burst_while_calls_are_under_way(bench: Bench) -> None:
+def test_the_own_bucket_permits_no_more_than_its_burst_while_calls_are_in_flight(bench: Bench) -> None:
     late = NOW + 30.0
     for calls in range(1, 4):
         assert bench.permits.take(late)
-        bench.permits.under_way(late, calls)
+        bench.permits.in_flight(late, calls)
     assert not bench.permits.take(late + 5.0)
     assert bench.permits.ready_at(late + 5.0) > late + 5.0
-    bench.permits.under_way(late + 5.0, 2)
+    bench.permits.in_flight(late + 5.0, 2)
     assert bench.permits.take(late + 6.0)
 
 

@@ -87,17 +87,17 @@ def test_a_call_with_a_permit_in_advance_ends_idleness(bench: Bench) -> None:
     sent_at = idle(bench)
     bench.tick(sent_at + 0.3, grant(7))
     assert bench.permits.take(sent_at + 0.35)
-    bench.permits.under_way(sent_at + 0.35, 1)
+    bench.permits.in_flight(sent_at + 0.35, 1)
     assert gap_s(bench, sent_at + 0.3) == BEAT_EVERY_S
     bench.tick(sent_at + 0.5)
-    bench.permits.under_way(sent_at + 0.55, 0)
+    bench.permits.in_flight(sent_at + 0.55, 0)
     bench.tick(sent_at + 0.6)
     assert gap_s(bench, sent_at + 0.6) == BEAT_EVERY_S, "for a while"
 
 
-def test_calls_under_way_end_idleness(bench: Bench) -> None:
+def test_calls_in_flight_end_idleness(bench: Bench) -> None:
     sent_at = idle(bench)
-    bench.permits.under_way(sent_at + 0.01, 1)
+    bench.permits.in_flight(sent_at + 0.01, 1)
     assert gap_s(bench, sent_at) == BEAT_EVERY_S
 
 
@@ -174,7 +174,7 @@ def test_a_tick_that_failed_is_repeated_after_the_usual_time(bench: Bench) -> No
 
 
 def test_a_replica_whose_calls_all_take_long_asks_for_nothing(bench: Bench) -> None:
-    bench.permits.under_way(NOW, 8)
+    bench.permits.in_flight(NOW, 8)
     assert bench.tick(NOW + 0.1).room == 8
     request = bench.tick(NOW + 0.4)
     assert (request.room, request.in_flight) == (0, 8)
@@ -182,13 +182,13 @@ def test_a_replica_whose_calls_all_take_long_asks_for_nothing(bench: Bench) -> N
     assert (request.room, request.in_flight) == (0, 0)
     bench.demand.calls = 1
     assert bench.permits.tick_at(NOW + 1.15) > NOW + 1.15
-    bench.permits.under_way(NOW + 1.2, 7)
+    bench.permits.in_flight(NOW + 1.2, 7)
     assert bench.permits.tick_at(NOW + 1.2) == NOW + 1.2
 
 
 def test_calls_that_wait_for_a_further_attempt_leave_room_for_its_permit(bench: Bench) -> None:
     """If calls that wait for a further attempt take all places, their permits can still be granted."""
-    bench.permits.under_way(NOW, 8)
+    bench.permits.in_flight(NOW, 8)
     bench.demand.retries = 8
     assert bench.tick(NOW + 10.0).room == 8
 
@@ -197,9 +197,9 @@ def test_a_call_that_has_returned_is_reported_soon(bench: Bench) -> None:
     """Until then the store counts it against the burst, and the bucket of the fleet does not fill."""
     bench.tick(NOW, grant(7))
     assert bench.permits.take(NOW + 0.05)
-    bench.permits.under_way(NOW + 0.05, 1)
+    bench.permits.in_flight(NOW + 0.05, 1)
     assert bench.permits.tick_at(NOW + 0.06) == NOW + BEAT_EVERY_S
-    bench.permits.under_way(NOW + 0.1, 0)
+    bench.permits.in_flight(NOW + 0.1, 0)
     assert bench.permits.tick_at(NOW + 0.1) == NOW + 0.1
     request = bench.tick(NOW + 0.1)
     assert (request.used, request.in_flight) == (((7, 1),), 0)

@@ -79,17 +79,17 @@ def test_however_long_calls_travel_they_find_room(seed: int, longest_s: float) -
     while now < NOW + 60.0:
         if returns and returns[0] <= now:
             heapq.heappop(returns)
-            pacer.under_way(now, len(returns))
+            pacer.in_flight(now, len(returns))
         elif len(returns) < 8 and pacer.take(now):
             arrival = now + rng.choice([0.001, rng.uniform(0.0, longest_s)])
             arrivals.append(arrival)
             heapq.heappush(returns, arrival + rng.uniform(0.0, 0.05))
-            pacer.under_way(now, len(returns))
+            pacer.in_flight(now, len(returns))
             made += 1
             if rng.random() < 0.02:
                 now += rng.uniform(0.0, 3.0)  # nothing to send
                 while returns and returns[0] <= now:
-                    pacer.under_way(heapq.heappop(returns), len(returns))
+                    pacer.in_flight(heapq.heappop(returns), len(returns))
         else:
             ready_at = pacer.ready_at(now) if len(returns) < 8 else math.inf
             now = min(ready_at, returns[0]) if returns else ready_at
@@ -100,7 +100,7 @@ def test_however_long_calls_travel_they_find_room(seed: int, longest_s: float) -
 def test_calls_that_do_not_return_do_not_stop_others() -> None:
     """With any number of unreturned calls the rate is used in full; only the burst is not."""
     pacer = Pacer(10.0, 10.0)
-    pacer.under_way(NOW, 20)
+    pacer.in_flight(NOW, 20)
     burst_of(pacer, NOW)
     assert len(greedy_instants(pacer, NOW + 10.0)) in {99, 100}
     assert burst_of(pacer, NOW + 20.0) == 1

@@ -33,12 +33,12 @@ def test_what_was_gained_before_a_new_quota_was_gained_at_the_old_rate() -> None
     assert burst_of(pacer, NOW + 2.0) == 2
 
 
-def test_what_was_gained_while_calls_were_under_way_left_room_for_them() -> None:
+def test_what_was_gained_while_calls_were_in_flight_left_room_for_them() -> None:
     """The end of a call makes room from then on, not for the time before."""
     pacer = Pacer(10.0, 10.0)
     assert burst_of(pacer, NOW) == 10
-    pacer.under_way(NOW, 8)
-    pacer.under_way(NOW + 5.0, 0)
+    pacer.in_flight(NOW, 8)
+    pacer.in_flight(NOW + 5.0, 0)
     assert burst_of(pacer, NOW + 5.0) == 2
     assert burst_of(pacer, NOW + 5.5) == 5
 

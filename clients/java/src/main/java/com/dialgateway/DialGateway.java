@@ -220,7 +220,7 @@ public final class DialGateway implements AutoCloseable {
   }
 
   /**
-   * Closes the connection. Calls under way fail with {@link ClientClosedException}. May be called
+   * Closes the connection. Calls in flight fail with {@link ClientClosedException}. May be called
    * again.
    */
   @Override

@@ -1,4 +1,4 @@
-"""How many calls of a replica are under way, and for how long calls take."""
+"""How many calls of a replica are in flight, and for how long calls take."""
 
 from collections import deque
 
@@ -12,8 +12,8 @@ WEIGHT = 0.2
 """How much the last call counts in the mean duration."""
 
 
-class CallsUnderWay:
-    """Counts calls under way. Which of them ends is not known: the one that began first is assumed to."""
+class ReplicaCalls:
+    """Counts calls in flight. Which of them ends is not known: the one that began first is assumed to."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
@@ -21,7 +21,7 @@ class CallsUnderWay:
         self._mean_s = PERMITS_S
 
     def note(self, now: float, calls: int) -> None:
-        """Note how many calls are under way from `now` on."""
+        """Note how many calls are in flight from `now` on."""
         while len(self._began) > calls:
             self._mean_s += WEIGHT * (now - self._began.popleft() - self._mean_s)
         while len(self._began) < calls:
