@@ -292,7 +292,7 @@ async def test_an_answer_that_is_lost(
     api: ApiName, sender: SenderName, kind: FaultKind, *, after_work: bool
 ) -> None:
     """Without an answer the result is unknown. The same token reveals it."""
-    async with running(api, sender, timeout_s=0.3) as bench:
+    async with running(api, sender, timeout_s=2.0) as bench:
         bench.fault(kind, after_work=after_work, count=1)
         failure = await bench.failure()
         assert type(failure) is errors.AnswerLost
