@@ -21,7 +21,7 @@ CAMPAIGNS = Row(
             (most(largest("backlog_oldest_wait_seconds", "campaign", of=BY_CAMPAIGN)),),
         ),
         Panel(
-            "In calls under way",
+            "In flight",
             "short",
             "At most 25 for each call in flight; if it does not change, Amazon Connect hangs.",
             (most(total("requests_in_flight", "campaign", of=BY_CAMPAIGN)),),
