@@ -145,7 +145,8 @@ async def _reply_to(connection: ValkeyConnection, command: Command) -> Reply:
 async def _check_foreign(connection: ValkeyConnection, keys: Keys) -> None:
     """Raise `SharedStateRefused` if a store without a layout has keys under the prefix.
 
-    A very large store is searched in part, and a user without the right to SCAN is not refused for that.
+    A very large store is searched in part, and a user without the right to SCAN is not refused for that. Keys
+    of a replica that starts at the same time are no reason either: it has noted the layout before them.
     """
     if await _reply_to(connection, ("EXISTS", keys.layout)):
         return
@@ -155,7 +156,10 @@ async def _check_foreign(connection: ValkeyConnection, keys: Keys) -> None:
             case [bytes(following), [*found]]:
                 ours = (f"{keys.prefix}:".encode(), f"{{{keys.prefix}}}:".encode())
                 if any(isinstance(key, bytes) and key.startswith(ours) for key in found):
-                    raise SharedStateRefused(FOUND_FOREIGN.format(prefix=keys.prefix))
+                    if not await _reply_to(connection, ("EXISTS", keys.layout)):
+                        raise SharedStateRefused(FOUND_FOREIGN.format(prefix=keys.prefix))
+                    await _check_layout(connection, keys)
+                    return
                 cursor = following
             case _:
                 return

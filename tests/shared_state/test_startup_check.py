@@ -12,11 +12,14 @@ from gateway.runtime.check_result import CheckResult
 from gateway.settings import Settings
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
+from gateway.shared_state.primary import FLEET_KEYS
 from gateway.shared_state.setup import fingerprint_key
 from gateway.shared_state.startup_check import refusal_of, remarks_on
 from gateway.shared_state.valkey_state import StateSettings
 from tests.docs.documents import blocks
+from tests.integration.world import until
 from tests.ports import closed_port
+from tests.shared_state.lossy_proxy import lossy_proxy_to
 from tests.shared_state.servers import Server, running, running_pair
 from tests.shared_state.states import beat, claim, state_at
 
@@ -60,6 +63,31 @@ async def test_the_keys_of_another_program_are_refused(real_server: Server, key:
     assert "keys of another program under the prefix 'dial-gateway'" in str(refusal)
     assert "session" not in str(refusal)  # a key of another program may contain anything
     assert real_server.command("KEYS", "*") == [key]
+
+
+def _looks(server: Server) -> int:
+    """Return how often it was asked whether a key exists."""
+    client = server.client()
+    stats = client.info("commandstats")
+    client.close()
+    assert isinstance(stats, dict)
+    return int(stats.get("cmdstat_exists", {"calls": 0})["calls"])
+
+
+@pytest.mark.parametrize(("layout", "fits"), [("1", True), ("7", False)])
+async def test_a_replica_that_starts_at_the_same_time(
+    real_server: Server, layout: str, *, fits: bool
+) -> None:
+    """What it writes between two looks is no other program's, and its layout counts."""
+    async with lossy_proxy_to(real_server.port) as proxy:
+        proxy.request_delay_s = 0.3
+        checking = asyncio.create_task(refusal_of(settings_for(f"valkey://127.0.0.1:{proxy.port}")))
+        await until(lambda: _looks(real_server) > len(FLEET_KEYS))  # the script looks at each first
+        real_server.command("SET", "{dial-gateway}:layout", layout)
+        real_server.command("SET", "{dial-gateway}:quota", "theirs")
+        refusal = await checking
+    assert (refusal is None) is fits
+    assert fits or "another version's data" in str(refusal)
 
 
 async def test_other_keys_beside_the_prefix_are_fine(real_server: Server) -> None:
