@@ -63,7 +63,7 @@ def test_lists_of_the_same_numbers_have_the_same_check_sum(tmp_path: Path) -> No
 def test_short_lists_have_check_sums_of_their_own(tmp_path: Path) -> None:
     """So have pairs of neighbouring numbers, whose CRC-32 have the same exclusive or."""
     path, found = tmp_path / "list", set()
-    pairs = [(first, second) for first in range(20) for second in range(first)]
+    pairs = [(first, second) for first in range(7) for second in range(first)]
     for pair in pairs:
         path.write_text("\n".join(f"+120255501{last:02}" for last in pair))
         found.add(read_list("dnc", str(path)).check_sum)
