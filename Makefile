@@ -26,7 +26,7 @@ fleet-demo: install ## run three gateways with a Valkey server, kill one, hold a
 
 # Tests mostly wait, so they use more workers than the machine has processors. Each worker imports all tests, and tests
 # start new interpreters, so bytecode is always cached: without it, collecting the tests takes three times as long.
-WORKERS ?= 6
+WORKERS ?= 10
 
 test: install ## run every test of the Python parts
 	scripts/proxies.sh $(VENV)
