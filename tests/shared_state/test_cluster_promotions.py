@@ -26,7 +26,7 @@ LIST, AT_ONCE = 5, 6
 """Dial requests of a list, and lists that wait at each gateway at any time: more than the quota carries."""
 BEFORE_S, AGAIN_S = 1.0, 1.0
 """Seconds of load before the promotions, and the calls after each, as seconds of the quota."""
-BACK_S = 10.0
+BACK_S = 30.0
 """Seconds from a promotion until then, at most. Usually it takes 3, or 6 after a kill."""
 CAMPAIGNS = ("c-1", "c-2", "c-3")
 

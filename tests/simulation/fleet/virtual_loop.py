@@ -6,9 +6,11 @@ one, and the same seed gives the same run.
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+_Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 TURN_S = 1e-6
 """What a turn of the loop takes. Without it, an alarm too early by a rounding error could be set forever."""
@@ -51,3 +53,13 @@ def run(main: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a coroutine to its end on a virtual loop."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def on_virtual_time(test: Callable[_Arguments, Coroutine[Any, Any, None]]) -> Callable[_Arguments, None]:
+    """Let an asynchronous test run on a virtual loop: its time limits do not depend on the machine."""
+
+    @wraps(test)
+    def wrapped(*arguments: _Arguments.args, **fixtures: _Arguments.kwargs) -> None:
+        run(test(*arguments, **fixtures))
+
+    return wrapped

@@ -3,14 +3,14 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from gateway.admin.event_stream import EventStream
 from gateway.admin.port import Campaign, Command, CommandResult, ConsoleState, Point, Totals
-from tests.simulation.fleet import virtual_loop
+from tests.simulation.fleet.virtual_loop import on_virtual_time
 
 TOTALS = Totals({}, 0, 0, 0, 1, 1.0, 1.0, 0, 0, {}, (0,) * 5, "answering", False, False, "")
 
@@ -64,16 +64,6 @@ class Reader:
 
 
 EVERY_S = 0.005
-
-
-def on_virtual_time(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run a test on a virtual clock: a busy machine must not let a state grow old between two pages."""
-
-    def wrapped() -> None:
-        virtual_loop.run(test())
-
-    wrapped.__name__, wrapped.__doc__ = test.__name__, test.__doc__
-    return wrapped
 
 
 def brisk(script: Script | None = None, **limits: Any) -> EventStream:

@@ -17,10 +17,8 @@ from gateway.fleet.membership import ActionResult, SharedStateAway
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.control import ControlRules
-from tests.simulation.fleet import virtual_loop
+from tests.simulation.fleet.virtual_loop import on_virtual_time
 from tests.unit.dispatch.test_dispatcher import NOW, Bench, Owner, running, turns
-
-pytestmark = pytest.mark.timed  # actions wait for confirmations for a second of the real clock
 
 HOLD, RELEASE, PURGE = FleetActionKind.HOLD, FleetActionKind.RELEASE, FleetActionKind.PURGE
 EPOCH_MS = 1_700_000_000_000
@@ -132,6 +130,7 @@ async def fleet_of(*names: str) -> AsyncIterator[Fleet]:
         yield fleet
 
 
+@on_virtual_time
 async def test_a_hold_stops_all_replicas_and_names_them() -> None:
     """A hold requested from one replica is in force in all when it returns, and waiting requests wait."""
     async with fleet_of("a", "b", "c") as fleet:
@@ -147,6 +146,7 @@ async def test_a_hold_stops_all_replicas_and_names_them() -> None:
         assert owner.told == []
 
 
+@on_virtual_time
 async def test_answers_of_all_replicas_are_counted() -> None:
     """A hold that answers, and a purge, return the number of dial requests answered by all replicas."""
     async with fleet_of("a", "b") as fleet:
@@ -166,6 +166,7 @@ async def test_answers_of_all_replicas_are_counted() -> None:
         assert (action.kind, action.answered) == (ActionKind.PURGE, 2)
 
 
+@on_virtual_time
 async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None:
     """Before its first beat others may exist, so a hold is confirmed for this replica only."""
     async with fleet_of("a", "b") as fleet:
@@ -174,22 +175,20 @@ async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None
         assert result == ActionResult(0, ("a",), only_here=True)
 
 
-def test_a_hold_waits_for_the_members() -> None:
+@on_virtual_time
+async def test_a_hold_waits_for_the_members() -> None:
     """A beat that names them in time lets all confirm."""
-
-    async def hold_and_wait() -> None:
-        async with fleet_of("a", "b") as fleet:
-            a = fleet.replicas["a"]
-            a.knows_members = False
-            acting = asyncio.create_task(a.act(HOLD))
-            await turns()
-            assert not acting.done()
-            a.knows_members = True
-            assert await fleet.done(acting) == ActionResult(0, ("a", "b"), ())
-
-    virtual_loop.run(hold_and_wait())  # a second of real time may pass before the replicas confirm
+    async with fleet_of("a", "b") as fleet:
+        a = fleet.replicas["a"]
+        a.knows_members = False
+        acting = asyncio.create_task(a.act(HOLD))
+        await turns()
+        assert not acting.done()
+        a.knows_members = True
+        assert await fleet.done(acting) == ActionResult(0, ("a", "b"), ())
 
 
+@on_virtual_time
 async def test_a_replica_that_does_not_beat_is_named() -> None:
     """A replica that cannot reach the store is named as unconfirmed; it learns of the hold when it can."""
     async with fleet_of("a", "b", "c") as fleet:
@@ -202,6 +201,7 @@ async def test_a_replica_that_does_not_beat_is_named() -> None:
         assert fleet.replicas["b"].state() is CampaignState.HELD
 
 
+@on_virtual_time
 async def test_a_replica_that_is_removed_meanwhile_is_named() -> None:
     """The store may forget a replica that it does not hear of; the operator hears that it did not confirm."""
     async with fleet_of("a", "b", "c") as fleet:
@@ -213,6 +213,7 @@ async def test_a_replica_that_is_removed_meanwhile_is_named() -> None:
         assert (await fleet.done(fleet.replicas["a"].act(HOLD))).unconfirmed == ()
 
 
+@on_virtual_time
 async def test_a_hold_without_the_store_holds_here_and_is_recorded_later() -> None:
     """Without the store a hold applies here only, and says so; a release is refused."""
     async with fleet_of("a", "b") as fleet:
@@ -233,6 +234,7 @@ async def test_a_hold_without_the_store_holds_here_and_is_recorded_later() -> No
         assert (a.state(), b.state()) == (CampaignState.FLOWING, CampaignState.FLOWING)
 
 
+@on_virtual_time
 async def test_a_purge_without_the_store_purges_here() -> None:
     """Without the store a purge answers what is queued here, and says so."""
     async with fleet_of("a", "b") as fleet:
@@ -245,6 +247,7 @@ async def test_a_purge_without_the_store_purges_here() -> None:
         assert owners[1].told == []
 
 
+@on_virtual_time
 async def test_a_late_purge_spares_what_has_arrived_since() -> None:
     """A replica that hears of a purge late answers only what it had then."""
     async with fleet_of("a", "b") as fleet:
@@ -261,6 +264,7 @@ async def test_a_late_purge_spares_what_has_arrived_since() -> None:
         assert (before.outcomes, after.told) == (["NOT_ACCEPTED PURGED"] * 3, [])
 
 
+@on_virtual_time
 async def test_holds_survive_the_restart_of_all() -> None:
     """Replicas that start later read the holds with their first beat."""
     async with fleet_of("a") as fleet:
@@ -271,6 +275,7 @@ async def test_holds_survive_the_restart_of_all() -> None:
             assert later.replicas["b"].state() is CampaignState.HELD
 
 
+@on_virtual_time
 async def test_a_release_of_no_hold_and_of_a_local_hold() -> None:
     async with fleet_of("a") as fleet:
         a = fleet.replicas["a"]
@@ -282,6 +287,7 @@ async def test_a_release_of_no_hold_and_of_a_local_hold() -> None:
         assert a.state() is CampaignState.FLOWING
 
 
+@on_virtual_time
 async def test_beats_are_wanted_while_something_is_to_be_told_or_asked() -> None:
     async with fleet_of("a", "b") as fleet:
         a, b = fleet.replicas.values()
@@ -304,6 +310,7 @@ async def test_beats_are_wanted_while_something_is_to_be_told_or_asked() -> None
         assert (a.control.beat_within_s(), b.control.beat_within_s()) == (None, None)
 
 
+@on_virtual_time
 async def test_a_count_whose_beat_is_lost_is_told_again() -> None:
     async with fleet_of("a", "b") as fleet:
         a, b = fleet.replicas.values()
@@ -318,6 +325,7 @@ async def test_a_count_whose_beat_is_lost_is_told_again() -> None:
         assert dict(b.control.request().answered) == {}
 
 
+@on_virtual_time
 async def test_every_replica_writes_the_audit_record(caplog: pytest.LogCaptureFixture) -> None:
     """The other replicas log who did what, and why; the one that was asked logs it elsewhere."""
     async with fleet_of("a", "b") as fleet:
@@ -329,6 +337,7 @@ async def test_every_replica_writes_the_audit_record(caplog: pytest.LogCaptureFi
     assert {(line.__dict__["caller"], line.__dict__["reason"]) for line in lines} == {("Ines", "complaints")}
 
 
+@on_virtual_time
 async def test_a_listing_asks_the_other_replicas_for_reports() -> None:
     """Somebody who looks at a listing makes all replicas publish, for some seconds."""
     async with fleet_of("a", "b") as fleet:
@@ -343,6 +352,7 @@ async def test_a_listing_asks_the_other_replicas_for_reports() -> None:
         assert [*watched, b.control.watched.is_set()] == [False, True, False]
 
 
+@on_virtual_time
 async def test_changes_are_told_to_listings() -> None:
     async with fleet_of("a", "b") as fleet:
         told: list[str] = []

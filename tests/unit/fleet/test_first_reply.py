@@ -1,14 +1,12 @@
 """A command without a fast reply is sent again, and the first reply counts."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
 from gateway.fleet.first_reply import first_reply
 from gateway.shared_state.port import TIMES_ASKED, SharedStateUnavailable
-from tests.simulation.fleet import virtual_loop
+from tests.simulation.fleet.virtual_loop import on_virtual_time
 
 AGAIN_S = 0.25
 
@@ -33,14 +31,6 @@ class Store:
         finally:
             self.under_way -= 1
         return number
-
-
-def on_virtual_time(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    def wrapped() -> None:
-        virtual_loop.run(test())
-
-    wrapped.__name__ = test.__name__
-    return wrapped
 
 
 async def asked(*takes_s: float | None) -> tuple[int, float, list[float]]:

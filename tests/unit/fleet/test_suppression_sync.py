@@ -11,10 +11,12 @@ from gateway.fleet.sending_stop import BEHIND_S
 from gateway.fleet.suppression_sync import REPORTED_AGAIN_S
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.suppressions import SEEN_KEPT_MS, SuppressionsRules
+from tests.simulation.fleet.virtual_loop import on_virtual_time
 from tests.unit.dispatch.test_dispatcher import turns
 from tests.unit.fleet.suppression_fleet import EPOCH_MS, ONE, TWO, Fleet, Key, Replica, fleet_of
 
 
+@on_virtual_time
 async def test_a_suppression_is_confirmed_by_all_replicas() -> None:
     """The reply names those that have carried it out; the number is suppressed on each."""
     async with fleet_of("a", "b", "c") as fleet:
@@ -30,7 +32,7 @@ async def test_a_suppression_is_confirmed_by_all_replicas() -> None:
             assert replica.changes == 1
 
 
-@pytest.mark.timed
+@on_virtual_time
 async def test_a_replica_that_does_not_hear_is_named() -> None:
     """The reply comes after the longest wait for confirmations."""
     async with fleet_of("a", "b") as fleet:
@@ -39,6 +41,7 @@ async def test_a_replica_that_does_not_hear_is_named() -> None:
         assert ONE not in fleet.replicas[1].numbers
 
 
+@on_virtual_time
 async def test_an_end_is_carried_out_by_all_replicas() -> None:
     async with fleet_of("a") as fleet:
         (a,) = fleet.replicas
@@ -55,6 +58,7 @@ async def test_an_end_is_carried_out_by_all_replicas() -> None:
         assert await b.sync.end(ONE, "Ines", "again") is None
 
 
+@on_virtual_time
 async def test_nothing_is_sent_before_the_suppressions_were_read() -> None:
     """A starting replica that does not reach the store is suspended, until it has read everything."""
     fleet = Fleet()
@@ -74,6 +78,7 @@ async def test_nothing_is_sent_before_the_suppressions_were_read() -> None:
         running.cancel()
 
 
+@on_virtual_time
 async def test_a_replica_that_stays_behind_stops_sending() -> None:
     """A beat tells of a suppression that cannot be read: after a while nothing is sent."""
     async with fleet_of("a", "b") as fleet:
@@ -92,6 +97,7 @@ async def test_a_replica_that_stays_behind_stops_sending() -> None:
         await acting
 
 
+@on_virtual_time
 async def test_a_suppression_without_the_store_applies_here_and_is_shared_later() -> None:
     """It is refused with a clear error after it has taken effect, and the others get it later."""
     async with fleet_of("a", "b") as fleet:
@@ -106,6 +112,7 @@ async def test_a_suppression_without_the_store_applies_here_and_is_shared_later(
         await b.knows(ONE)
 
 
+@on_virtual_time
 async def test_a_flushed_store_gets_the_suppressions_back() -> None:
     """A replica that starts later reads them, although the others only had them in memory."""
     async with fleet_of("a") as fleet:
@@ -120,6 +127,7 @@ async def test_a_flushed_store_gets_the_suppressions_back() -> None:
         assert ONE in a.numbers
 
 
+@on_virtual_time
 async def test_a_refused_suppression_is_taken_back() -> None:
     """The store has as many as it keeps: the number is not suppressed here only."""
     async with fleet_of("a") as fleet:
@@ -131,6 +139,7 @@ async def test_a_refused_suppression_is_taken_back() -> None:
         assert TWO not in a.numbers
 
 
+@on_virtual_time
 async def test_replies_of_an_outage_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """The first failed question that keeps the replica from sending is logged."""
     fleet = Fleet()
@@ -144,6 +153,7 @@ async def test_replies_of_an_outage_are_told_once(caplog: pytest.LogCaptureFixtu
         fleet.store.suppress(None)  # type: ignore[arg-type]
 
 
+@on_virtual_time
 async def test_a_look_up_reads_what_the_store_has_now() -> None:
     """A suppression of which no beat has told yet is found, with one exchange, and all replicas are named."""
     async with fleet_of("a", "b") as fleet:
@@ -168,7 +178,7 @@ async def test_a_look_up_reads_what_the_store_has_now() -> None:
         assert b.sync.get(TWO) is not None
 
 
-@pytest.mark.timed
+@on_virtual_time
 async def test_a_look_up_names_a_replica_that_lacks_a_suppression() -> None:
     """What that replica has carried out before is still in force everywhere."""
     async with fleet_of("a", "b") as fleet:
@@ -187,7 +197,7 @@ async def test_a_look_up_names_a_replica_that_lacks_a_suppression() -> None:
         assert one.version <= told.everywhere < two.version
 
 
-@pytest.mark.timed
+@on_virtual_time
 async def test_a_look_up_without_the_store_says_so() -> None:
     """It ends within a second or so, and a suppression that is only here has no version."""
     async with fleet_of("a", "b") as fleet:
@@ -202,6 +212,7 @@ async def test_a_look_up_without_the_store_says_so() -> None:
         assert found.version == 0
 
 
+@on_virtual_time
 async def test_idle_replicas_are_not_forgotten() -> None:
     """They report again what they have carried out, before the store forgets them."""
     async with fleet_of("a", "b") as fleet:
@@ -216,7 +227,7 @@ async def test_idle_replicas_are_not_forgotten() -> None:
         assert told.fleet.unconfirmed == ()
 
 
-@pytest.mark.timed
+@on_virtual_time
 async def test_a_replica_that_knows_no_members_does_not_speak_for_them() -> None:
     """Before its first beat others may exist, so a suppression is confirmed for this replica only."""
     async with fleet_of("a", "b") as fleet:
