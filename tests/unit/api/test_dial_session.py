@@ -1,21 +1,14 @@
 """The limits and the end of one stream. No task runs; a test calls each method."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.answer_queue import RESPONSE_RESULTS
-from gateway.api.caller_limits import CallerLimit
 from gateway.api.dial_session import DialSession
-from gateway.api.gathering import Arrival
-from gateway.api.window import AMPLE_ROOM, SHORT
-from gateway.connect.fake import FakeConnect
-from gateway.connect.retry import RetryingSender
-from gateway.core.engine import Engine, Limits
+from gateway.core.engine import Engine
 from gateway.core.model import (
     Answer,
     CampaignNotice,
@@ -28,45 +21,14 @@ from gateway.core.model import (
     Waiter,
     addressed,
 )
-from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
+from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
-from gateway.dispatch.dispatcher import Dispatcher
-from gateway.dispatch.token_claims import TokenClaims
 from gateway.runtime.clock import SystemClock
-from gateway.telemetry import Telemetry, telemetry_with
+from gateway.telemetry import telemetry_with
 from gateway.telemetry.labels import OTHER
 from tests.integration.world import dials
-from tests.unit.api.manual_timers import ManualTimers
+from tests.unit.api.session_bench import counting, make, message, sent
 from tests.unit.fleet.ledger_world import World
-
-
-def make(
-    window: int = 100,
-    engine: Callable[..., Engine] = Engine,
-    telemetry: Telemetry | None = None,
-    claims: TokenClaims | None = None,
-    directory: CampaignDirectory = NO_DIRECTORY,
-    **limits: Any,
-) -> DialSession:
-    """Make a session of a gateway whose dispatcher does not run, and whose time stands still."""
-    clock, telemetry, rng = SystemClock(), telemetry or telemetry_with(), random.Random(1)
-    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.epoch_now)
-    core = engine(Limits(**limits), rng)
-    dispatcher = Dispatcher(core, caller, telemetry, clock.now, gained=clock.gained, claims=claims)
-    trace = telemetry.rpc_started("StreamDialRequests", ())
-    limit, timers = CallerLimit(10**9), ManualTimers()
-    return DialSession(dispatcher, telemetry, clock, trace, window, limit, directory=directory, timers=timers)
-
-
-def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:
-    """Make a message; without a campaign its requests are answered at once."""
-    items = [pb.DialRequest(client_token=token) for token in tokens]
-    return pb.StreamDialRequestsRequest(campaign_id=campaign, dial_requests=items)
-
-
-async def sent(*messages: pb.StreamDialRequestsRequest) -> AsyncIterator[bytes]:
-    for one in messages:
-        yield one.SerializeToString()
 
 
 async def bytes_of(*messages: bytes) -> AsyncIterator[bytes]:
@@ -288,114 +250,3 @@ async def test_what_a_bug_kept_from_the_core_is_unknown() -> None:
     assert [(result.client_token, result.outcome) for result in results] == [
         (token, pb.OUTCOME_UNKNOWN) for token in "abc"
     ]
-
-
-class CountingEngine(Engine):
-    """Notes the client tokens of each submission."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.submitted: list[list[str]] = []
-
-    def submit(self, now: float, arrivals: Sequence[Arrival], priority: Priority = Priority.NORMAL) -> None:
-        """Note the tokens, and take them in."""
-        self.submitted.append([request.client_token for _, request in arrivals])
-        super().submit(now, arrivals, priority)
-
-
-def counting(**limits: Any) -> tuple[DialSession, CountingEngine]:
-    """Make a session, and the engine that it submits to."""
-    engines: list[CountingEngine] = []
-
-    def engine(*arguments: Any) -> Engine:
-        engines.append(CountingEngine(*arguments))
-        return engines[0]
-
-    return make(engine=engine, **limits), engines[0]
-
-
-async def test_short_messages_that_follow_each_other_are_submitted_together() -> None:
-    """Each request keeps its place, and the last ones do not wait once the caller has half-closed."""
-    session, engine = counting()
-    await session.read(sent(*(message(token) for token in "abcd")))
-    assert engine.submitted == [["a"], ["b", "c", "d"]]
-    session.close()
-    results = [result async for response in session.responses() for result in response.results]
-    assert [(result.client_token, result.index) for result in results] == list(
-        zip("abcd", range(4), strict=True)
-    )
-
-
-async def test_a_long_message_does_not_overtake_gathered_ones() -> None:
-    """A message that is not gathered is submitted after those that came before it."""
-    session, engine = counting()
-    tokens = [f"t-{number}" for number in range(SHORT + 1)]
-    await session.read(sent(message("a"), message("b"), message(*tokens)))
-    assert engine.submitted == [["a"], ["b"], tokens]
-
-
-async def test_nothing_is_gathered_while_the_gateway_has_little_room() -> None:
-    """Gathered requests do not count against the room yet, so they could exceed it."""
-    session, engine = counting(queue_limit=AMPLE_ROOM - 1)
-    await session.read(sent(message("a"), message("b"), message("c")))
-    assert engine.submitted == [["a"], ["b"], ["c"]]
-
-
-async def test_gathered_requests_count_against_the_window() -> None:
-    """No more than a window is read, whether it was submitted or not."""
-    session = make(window=3)
-    reading = asyncio.create_task(session.read(sent(*(message(token) for token in "abcdef"))))
-    await asyncio.sleep(0)
-    assert session.window.taken == 3
-    reading.cancel()
-
-
-class Pending:
-    """A caller's stream that has sent some messages and stays open."""
-
-    def __init__(self, *messages: pb.StreamDialRequestsRequest) -> None:
-        self._messages = messages
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for one in sent(*self._messages):
-            yield one
-        await asyncio.Event().wait()
-
-
-async def test_gathered_requests_are_submitted_when_the_gateway_leaves() -> None:
-    """They were read, so they are answered."""
-    session, engine = counting()
-    reading = asyncio.create_task(session.read(aiter(Pending(message("a"), message("b"), message("c")))))
-    await asyncio.sleep(0)
-    assert engine.submitted == [["a"]]
-    session.drain()
-    reading.cancel()
-    await asyncio.wait([reading])
-    assert engine.submitted == [["a"], ["b", "c"]]
-
-
-async def test_gathered_requests_of_a_caller_that_is_gone_are_dropped() -> None:
-    """They are not submitted later, and do not count against the limit of the caller any more."""
-    session, engine = counting()
-    reading = asyncio.create_task(session.read(aiter(Pending(message("a"), message("b"), message("c")))))
-    await asyncio.sleep(0)
-    reading.cancel()
-    session.caller_gone()
-    session.drain()  # which would submit them
-    assert engine.submitted == [["a"]]
-    assert session.window.caller_room == 10**9
-
-
-async def test_gathered_requests_are_answered_after_a_bug() -> None:
-    """They have one answer each: UNKNOWN, since they never came to the core."""
-    session, engine = counting()
-    reading = asyncio.create_task(session.read(aiter(Pending(message("a"), message("b"), message("c")))))
-    await asyncio.sleep(0)
-    session.fail()
-    reading.cancel()
-    await asyncio.wait([reading])
-    session.close()
-    results = [result async for response in session.responses() for result in response.results]
-    assert [result.client_token for result in results] == ["a", "b", "c"]
-    assert [result.outcome for result in results][1:] == [pb.OUTCOME_UNKNOWN] * 2
-    assert engine.submitted == [["a"]]
