@@ -113,7 +113,7 @@ def shown(reports: Sequence[pytest.TestReport]) -> list[pytest.TestReport]:
 
 
 def _is_terse(config: pytest.Config) -> bool:
-    """Return whether this is a worker of pytest-xdist that sends only what is shown.
+    """Return whether reports are left out that nobody sees: in a worker, if no option asks for them.
 
     To send a message and to handle it takes a third of a millisecond of a processor.
     """

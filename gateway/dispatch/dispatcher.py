@@ -187,7 +187,7 @@ class Dispatcher:
         self._wake.set()
 
     def use_guard(self, guard: RequestGuard) -> None:
-        """Send only what a guard allows, from now on; what waits and what is in flight is decided again."""
+        """Use a new guard. It also decides again about requests that wait or are in flight."""
         self._engine.guarding.use(guard)
         self.rules_changed()
 

@@ -167,7 +167,7 @@ class SuppressionSync:
         return SuppressionResult(await self._confirmations.confirmed(recorded.version, began_with), existed)
 
     async def _suppressed(self, suppression: Suppression) -> Suppression:
-        """Suppress a number here, and have the store record that; return what is recorded."""
+        """Suppress a number here, record that in the store, and return the record."""
         self._carry_out(self._suppressions.suppress_here(suppression))
         try:
             recorded = await self._state.suppress(suppression)

@@ -85,7 +85,7 @@ async def kept_up(begin: Callable[[], Coroutine[None, None, None]], what: str, p
     while True:
         try:
             await begin()
-        except Exception as bug:  # noqa: BLE001 - whatever it is, the work goes on
+        except Exception as bug:  # noqa: BLE001 - no bug may end this work
             log.error("%s met a bug, and begins again:\n%s", what, trace_of(bug))
         await asyncio.sleep(pause_s)
 

@@ -164,7 +164,7 @@ class Connections:
                 if str(problem) != str(self._problem):
                     log.debug("no connection to the shared state: %s", problem)
                 self._problem = problem
-            except Exception as bug:  # noqa: BLE001 - whatever a reply causes, it is tried again
+            except Exception as bug:  # noqa: BLE001 - no reply may end the attempts
                 log.error("connecting to the shared state met a bug:\n%s", trace_of(bug))
             else:
                 break

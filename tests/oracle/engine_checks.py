@@ -67,7 +67,7 @@ def _is_due(oracle: Oracle, campaign_id: str, campaign: CampaignBacklog, until: 
 
 
 def check_counts(oracle: Oracle, engine: Engine) -> None:
-    """Check that the engine counts what was submitted and is not answered yet, and the calls in flight."""
+    """Check the engine's counts of outstanding requests and of calls in flight."""
     backlog = oracle.backlog
     assert engine.outstanding == len(backlog) + backlog.joins, "counts too many or too few requests"
     assert engine.outstanding <= oracle.limits.queue_limit

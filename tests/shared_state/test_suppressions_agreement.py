@@ -148,7 +148,7 @@ def test_only_the_last_ends_are_kept_and_every_suppression(shared_server: Server
 
 
 def test_a_new_suppression_is_taken_after_an_end_and_a_lost_one_is_not(both: Agreement) -> None:
-    """A replica offers both kinds: what was suppressed while the store was away has no version."""
+    """A replica offers suppressions with a version, and those without one, made while the store was away."""
     lost = both.suppress(Suppression(number(1), "Ines", "asked for it"))
     assert lost is not None
     both.end_suppression(Suppression(number(1), "Ines", "wants calls"), known=True)

@@ -69,7 +69,7 @@ def hint(text: str) -> str | None:
 
 
 def capture(descriptor: int) -> "Capture":
-    """Log from now on what is written to a descriptor. `end` of the result restores the descriptor."""
+    """Begin to log what is written to a descriptor. `end` of the result restores the descriptor."""
     former = os.dup(descriptor)
     read, write = os.pipe()
     os.set_blocking(write, False)
